@@ -1,0 +1,18 @@
+import { z } from 'zod';
+import { defineEvent, type EventOf } from '@sandlot/kernel';
+import { SandboxIdSchema } from '../names.js';
+
+/** What one user may hold at most. */
+export const Quota = z.object({
+  sandboxes: z.int().min(0).max(10_000).describe('sandboxes, paused ones included'),
+  cpu: z.string().describe('Kubernetes quantity, all sandboxes together'),
+  memory: z.string().describe('Kubernetes quantity, all sandboxes together'),
+});
+export type Quota = z.infer<typeof Quota>;
+
+/** The name is taken and a place in the quota is used, in the same breath as the sandbox is requested. */
+export const SandboxAdmitted = defineEvent('ledger.sandbox-admitted.v1', z.object({ sandboxId: SandboxIdSchema, name: z.string() }));
+export const SandboxReleased = defineEvent('ledger.sandbox-released.v1', z.object({ sandboxId: SandboxIdSchema }));
+export const QuotaSet = defineEvent('ledger.quota-set.v1', z.object({ quota: Quota }));
+
+export type LedgerEvent = EventOf<typeof SandboxAdmitted> | EventOf<typeof SandboxReleased> | EventOf<typeof QuotaSet>;

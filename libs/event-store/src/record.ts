@@ -1,0 +1,82 @@
+import { deriveId, DomainError, type CommandContext } from '@sandlot/kernel';
+import { fromHeaders, hashEvent, readFact, subjectOf, toHeaders, type AggregateRef, type Envelope } from '@sandlot/contracts';
+import type { RecordedEvent, Revision, Write } from './event-store.js';
+
+/** A message of the log, as the wire has it. */
+export interface WireEvent {
+  readonly subject: string;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Uint8Array;
+  readonly id: string;
+  readonly version: number;
+  readonly hash: string;
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** What a write becomes on the wire. The same command on the same revision gives the same bytes, event ids included. */
+export function toWire(context: CommandContext, write: Write): WireEvent[] {
+  const subject = subjectOf(write.aggregate);
+  let previousHash = write.expected.hash;
+  return write.facts.map((fact, index) => {
+    const version = write.expected.version + 1 + index;
+    const envelope: Envelope = {
+      id: deriveId('evt', context.commandId, `${subject}/${version}`),
+      type: fact.type,
+      aggregate: write.aggregate,
+      version,
+      commandId: context.commandId,
+      previousHash,
+      time: context.at,
+      actor: context.actor,
+      correlationId: context.correlationId,
+      ...(context.causationId && { causationId: context.causationId }),
+      ...(context.traceparent && { traceparent: context.traceparent }),
+    };
+    const headers = new Map(toHeaders(envelope));
+    const body = Buffer.from(JSON.stringify(fact.data));
+    const hash = hashEvent(subject, (name) => headers.get(name), body);
+    previousHash = hash;
+    return { subject, headers, body, id: envelope.id, version, hash };
+  });
+}
+
+/** Reads a message of the log. Throws a TypeError or ZodError when it is not an event of ours. */
+export function fromWire(subject: string, get: (name: string) => string | undefined, body: Uint8Array, position: number): RecordedEvent {
+  const envelope = fromHeaders(subject, get);
+  const data: unknown = JSON.parse(decoder.decode(body));
+  const fact = readFact(envelope.type, data);
+  return {
+    ...envelope,
+    fact: fact ?? { type: envelope.type, data },
+    known: fact !== undefined,
+    position,
+    hash: hashEvent(subject, get, body),
+  };
+}
+
+/** Whether an event follows a revision of its aggregate: the next version, carrying the previous one's hash. */
+export function follows(event: Pick<Envelope, 'version' | 'previousHash'>, revision: Revision): boolean {
+  return event.version === revision.version + 1 && event.previousHash === revision.hash;
+}
+
+export function damaged(aggregate: AggregateRef, after: Revision, found: Pick<RecordedEvent, 'version' | 'position'>): DomainError {
+  return new DomainError(
+    'LOG_DAMAGED',
+    `${subjectOf(aggregate)}: version ${after.version} is not followed by what stands at position ${found.position}`,
+    {
+      subject: subjectOf(aggregate),
+      expectedVersion: after.version + 1,
+      foundVersion: found.version,
+      position: found.position,
+    },
+  );
+}
+
+export function checkWrites(writes: readonly Write[]): void {
+  const facts = writes.reduce((sum, write) => sum + write.facts.length, 0);
+  if (writes.length === 0 || writes.some((write) => write.facts.length === 0)) throw new RangeError('an append needs facts');
+  if (facts > 100) throw new RangeError(`an append takes at most 100 facts, not ${facts}`);
+  if (new Set(writes.map((write) => subjectOf(write.aggregate))).size !== writes.length)
+    throw new RangeError('an append names each aggregate once');
+}

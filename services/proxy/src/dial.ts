@@ -1,0 +1,98 @@
+import { lookup as resolve } from 'node:dns';
+import { BlockList, connect, isIP, type Socket } from 'node:net';
+
+/**
+ * Opens connections to upstreams. Every address is checked when it is dialled, after resolving it, whatever the route says:
+ * a route that was tampered with must not turn the proxy into a door to the machine or the cloud's metadata service.
+ */
+export interface DialOptions {
+  /** Only for the process runtime, whose sandboxes listen on this machine. Default false. */
+  allowLoopback?: boolean;
+  /** Milliseconds, resolving included. Default 3000. */
+  connectTimeoutMs?: number;
+}
+
+export class UpstreamFailure extends Error {
+  override readonly name = 'UpstreamFailure';
+
+  constructor(
+    readonly kind: 'unreachable' | 'timeout' | 'busy' | 'malformed' | 'reset',
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+const never = new BlockList();
+never.addSubnet('0.0.0.0', 8);
+never.addSubnet('169.254.0.0', 16); // link-local, and the metadata service of most clouds
+never.addSubnet('224.0.0.0', 3); // multicast, reserved, broadcast
+never.addAddress('100.100.100.200'); // Alibaba's metadata service
+never.addAddress('168.63.129.16'); // Azure's
+never.addSubnet('fe80::', 10, 'ipv6');
+never.addSubnet('ff00::', 8, 'ipv6');
+never.addAddress('fd00:ec2::254', 'ipv6'); // AWS's
+// IPv4 in IPv6's clothes: NAT64, 6to4 and the old compatible form. (Mapped ones, ::ffff:a.b.c.d, are checked as the IPv4 inside.)
+never.addSubnet('64:ff9b::', 96, 'ipv6');
+never.addSubnet('2002::', 16, 'ipv6');
+never.addSubnet('::', 96, 'ipv6');
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8);
+loopback.addAddress('::1', 'ipv6');
+
+/** Why this IP address may not be dialled; undefined when it may. */
+export function refuseAddress(ip: string, allowLoopback: boolean): string | undefined {
+  const version = isIP(ip);
+  if (version === 0) return 'not an IP address';
+  const family = version === 6 ? 'ipv6' : 'ipv4';
+  if (loopback.check(ip, family)) return allowLoopback ? undefined : 'a loopback address';
+  return never.check(ip, family) ? 'a link-local, metadata, multicast, unspecified or disguised address' : undefined;
+}
+
+/** @param address `host:port` or `[ipv6]:port` */
+export function parseAddress(address: string): { host: string; port: number } {
+  const colon = address.lastIndexOf(':');
+  const port = Number(address.slice(colon + 1));
+  const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
+  if (colon < 1 || !Number.isInteger(port) || port < 1 || port > 65535) throw new UpstreamFailure('unreachable', `not an address: ${address}`);
+  return { host, port };
+}
+
+/** A connected socket, without listeners. @throws UpstreamFailure unreachable or timeout */
+export async function dial(address: string, { allowLoopback = false, connectTimeoutMs = 3000 }: DialOptions = {}): Promise<Socket> {
+  const { host, port } = parseAddress(address);
+  const deadline = Date.now() + connectTimeoutMs;
+  const ip = isIP(host) ? host : await within(resolveOne(host), connectTimeoutMs, address);
+  const refused = refuseAddress(ip, allowLoopback);
+  if (refused) throw new UpstreamFailure('unreachable', `${address} is ${refused}, which is never dialled`);
+
+  return new Promise((done, failed) => {
+    const socket = connect({ host: ip, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000, allowHalfOpen: true });
+    const timer = setTimeout(() => settle(new UpstreamFailure('timeout', `${address} did not accept a connection in time`)), deadline - Date.now());
+    const onError = (cause: Error) => settle(new UpstreamFailure('unreachable', `${address} cannot be reached`, { cause }));
+    const onConnect = () => settle(undefined);
+    function settle(failure: UpstreamFailure | undefined) {
+      clearTimeout(timer);
+      socket.off('error', onError).off('connect', onConnect);
+      if (!failure) return done(socket);
+      socket.on('error', () => undefined).destroy();
+      failed(failure);
+    }
+    socket.once('error', onError).once('connect', onConnect);
+  });
+}
+
+function resolveOne(host: string): Promise<string> {
+  return new Promise((done, failed) => {
+    resolve(host, (cause, ip) => (cause ? failed(new UpstreamFailure('unreachable', `${host} does not resolve`, { cause })) : done(ip)));
+  });
+}
+
+function within<T>(promise: Promise<T>, milliseconds: number, address: string): Promise<T> {
+  let timer: NodeJS.Timeout;
+  const late = new Promise<never>((_, failed) => {
+    timer = setTimeout(() => failed(new UpstreamFailure('timeout', `${address} did not resolve in time`)), milliseconds);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
