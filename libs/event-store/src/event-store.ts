@@ -17,12 +17,14 @@ export interface Revision {
   readonly version: number;
   readonly position: number;
   readonly hash: string;
+  /** When its last event happened, RFC 3339; '' before the first. */
+  readonly time: string;
 }
 
 /** The revision of an aggregate that nothing has happened to yet. */
-export const nothing: Revision = { version: 0, position: 0, hash: '' };
+export const nothing: Revision = { version: 0, position: 0, hash: '', time: '' };
 
-export const revisionOf = ({ version, position, hash }: RecordedEvent): Revision => ({ version, position, hash });
+export const revisionOf = ({ version, position, hash, time }: RecordedEvent): Revision => ({ version, position, hash, time });
 
 /** The facts that one command adds to one aggregate, at least one. */
 export interface Write {

@@ -181,7 +181,7 @@ function appended(append: PendingAppend, end: number): AppendResult {
   const first = end - append.events.length + 1;
   const revisions = new Map<string, Revision>();
   append.events.forEach((event, index) =>
-    revisions.set(event.subject, { version: event.version, position: first + index, hash: event.hash }),
+    revisions.set(event.subject, { version: event.version, position: first + index, hash: event.hash, time: event.headers.get('ce-time')! }),
   );
   return { outcome: 'appended', position: end, revisions: [...revisions.values()] };
 }

@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import { Quota } from '../events/ledger-events.js';
+import { SandboxPort } from '../events/sandbox-events.js';
+import { SandboxState } from '../kv.js';
+import { SandboxIdSchema, SandboxName, Timestamp, UserIdSchema } from '../names.js';
+import { pageOf, pageQuery } from './pagination.js';
+
+export const CreateSandboxBody = z
+  .strictObject({
+    name: SandboxName,
+    image: z.string().min(1).max(255).optional().describe('default: SANDLOT_DEFAULT_IMAGE'),
+    ports: z
+      .array(SandboxPort)
+      .min(1)
+      .max(16)
+      .refine((ports) => new Set(ports.map(({ port }) => port)).size === ports.length, 'names a port twice')
+      .default([{ port: 8888 }])
+      .describe('the first is the default of /proxy/{sandbox}/'),
+    namespace: z.string().max(63).optional().describe("only the caller's own, user-<username>; the older form of the API had it"),
+  })
+  .meta({ id: 'CreateSandbox' });
+
+export const Sandbox = z
+  .object({
+    id: SandboxIdSchema,
+    name: z.string(),
+    owner: UserIdSchema,
+    username: z.string(),
+    namespace: z.string(),
+    state: SandboxState,
+    reason: z.string().nullable().describe('a code, where the state needs one'),
+    message: z.string().nullable(),
+    image: z.string(),
+    ports: z.array(SandboxPort),
+    createdAt: Timestamp,
+    updatedAt: Timestamp,
+    version: z.int().describe('of the ETag'),
+  })
+  .meta({ id: 'Sandbox' });
+export type Sandbox = z.infer<typeof Sandbox>;
+
+export const SandboxListQuery = z.object({ ...pageQuery, state: SandboxState.optional() });
+export const SandboxPage = pageOf(Sandbox, 'SandboxPage');
+
+export const QuotaBody = z
+  .strictObject({ sandboxes: Quota.shape.sandboxes.optional(), cpu: Quota.shape.cpu.optional(), memory: Quota.shape.memory.optional() })
+  .meta({ id: 'SetQuota' });
+export const QuotaUsage = z
+  .object({
+    quota: Quota,
+    used: z.object({ sandboxes: z.int() }),
+    holders: z.array(z.object({ sandboxId: SandboxIdSchema, name: z.string() })),
+  })
+  .meta({ id: 'QuotaUsage' });

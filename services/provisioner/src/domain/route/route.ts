@@ -1,0 +1,31 @@
+import type { Decider } from '@sandlot/kernel';
+import { RoutePublished, RouteWithdrawn, type RouteEvent, type RouteRecord } from '@sandlot/contracts';
+
+/** What the proxies were last told of a sandbox. */
+export type Route = { status: 'withdrawn' } | { status: 'published'; route: RouteRecord };
+
+/** What stands in the bucket now: a route, or nothing. */
+export interface ReportRoute {
+  type: 'ReportRoute';
+  route: RouteRecord | undefined;
+}
+
+export const routeDecider: Decider<Route, ReportRoute, RouteEvent> = {
+  initialState: { status: 'withdrawn' },
+  decide({ route }, known) {
+    if (!route) return known.status === 'published' ? [RouteWithdrawn({})] : [];
+    return known.status === 'published' && sameRoute(known.route, route) ? [] : [RoutePublished({ route })];
+  },
+  evolve(known, event) {
+    switch (event.type) {
+      case 'route.published.v1':
+        return { status: 'published', route: event.data.route };
+      case 'route.withdrawn.v1':
+        return { status: 'withdrawn' };
+      default:
+        return known;
+    }
+  },
+};
+
+export const sameRoute = (one: RouteRecord, other: RouteRecord): boolean => JSON.stringify(one) === JSON.stringify(other);
