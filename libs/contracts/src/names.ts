@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { idPattern } from '@sandlot/kernel';
+import { idPattern, type Id, type IdPrefix } from '@sandlot/kernel';
 
 const dnsLabel = /^[a-z]([a-z0-9-]*[a-z0-9])?$/;
 
@@ -30,7 +30,12 @@ export const SandboxName = z
   .regex(dnsLabel, 'must match [a-z]([a-z0-9-]*[a-z0-9])?')
   .describe('1 to 40 characters, [a-z]([a-z0-9-]*[a-z0-9])?');
 
-export const UserIdSchema = z.string().regex(idPattern('usr'), 'must be a user id, usr_…');
-export const KeyIdSchema = z.string().regex(idPattern('key'), 'must be a key id, key_…');
-export const SandboxIdSchema = z.string().regex(idPattern('sbx'), 'must be a sandbox id, sbx_…');
+export const UserIdSchema = idSchema('usr', 'a user id');
+export const KeyIdSchema = idSchema('key', 'a key id');
+export const SandboxIdSchema = idSchema('sbx', 'a sandbox id');
 export const Timestamp = z.iso.datetime();
+
+/** The brand is the compiler's only: what comes out is the string that went in. */
+function idSchema<Prefix extends IdPrefix>(prefix: Prefix, what: string) {
+  return z.string().regex(idPattern(prefix), `must be ${what}, ${prefix}_…`) as unknown as z.ZodType<Id<Prefix>, string>;
+}

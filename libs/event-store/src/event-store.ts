@@ -17,14 +17,23 @@ export interface Revision {
   readonly version: number;
   readonly position: number;
   readonly hash: string;
-  /** When its last event happened, RFC 3339; '' before the first. */
+  /** Of its last event; '' before the first. */
   readonly time: string;
+  readonly eventId: string;
+  readonly correlationId: string;
 }
 
 /** The revision of an aggregate that nothing has happened to yet. */
-export const nothing: Revision = { version: 0, position: 0, hash: '', time: '' };
+export const nothing: Revision = { version: 0, position: 0, hash: '', time: '', eventId: '', correlationId: '' };
 
-export const revisionOf = ({ version, position, hash, time }: RecordedEvent): Revision => ({ version, position, hash, time });
+export const revisionOf = ({ version, position, hash, time, id, correlationId }: RecordedEvent): Revision => ({
+  version,
+  position,
+  hash,
+  time,
+  eventId: id,
+  correlationId,
+});
 
 /** The facts that one command adds to one aggregate, at least one. */
 export interface Write {

@@ -180,9 +180,9 @@ class Refused extends Error {
 function appended(append: PendingAppend, end: number): AppendResult {
   const first = end - append.events.length + 1;
   const revisions = new Map<string, Revision>();
-  append.events.forEach((event, index) =>
-    revisions.set(event.subject, { version: event.version, position: first + index, hash: event.hash, time: event.headers.get('ce-time')! }),
-  );
+  append.events.forEach(({ subject, id: eventId, version, hash, time, correlationId }, index) => {
+    revisions.set(subject, { version, position: first + index, hash, time, eventId, correlationId });
+  });
   return { outcome: 'appended', position: end, revisions: [...revisions.values()] };
 }
 

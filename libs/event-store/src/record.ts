@@ -10,6 +10,8 @@ export interface WireEvent {
   readonly id: string;
   readonly version: number;
   readonly hash: string;
+  readonly time: string;
+  readonly correlationId: string;
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -37,7 +39,7 @@ export function toWire(context: CommandContext, write: Write): WireEvent[] {
     const body = Buffer.from(JSON.stringify(fact.data));
     const hash = hashEvent(subject, (name) => headers.get(name), body);
     previousHash = hash;
-    return { subject, headers, body, id: envelope.id, version, hash };
+    return { subject, headers, body, id: envelope.id, version, hash, time: envelope.time, correlationId: envelope.correlationId };
   });
 }
 

@@ -39,7 +39,7 @@ export function decide(command: ApiKeyCommand, key: ApiKey): ApiKeyEvent[] {
 }
 
 export function evolve(key: ApiKey, event: ApiKeyEvent): ApiKey {
-  if (event.type === 'apikey.created.v1') return { status: 'active', ...event.data, userId: event.data.userId as UserId };
+  if (event.type === 'apikey.created.v1') return { status: 'active', ...event.data };
   if (key.status === 'absent') return key;
   switch (event.type) {
     case 'apikey.renamed.v1':

@@ -16,5 +16,5 @@ export const usernameDecider: Decider<Username, ReserveUsername, UsernameEvent> 
     if (name.status === 'reserved') throw new DomainError('USERNAME_TAKEN', `the username ${username} is taken`);
     return [UsernameReserved({ userId })];
   },
-  evolve: (name, event) => (event.type === 'username.reserved.v1' ? { status: 'reserved', userId: event.data.userId as UserId } : name),
+  evolve: (name, event) => (event.type === 'username.reserved.v1' ? { status: 'reserved', userId: event.data.userId } : name),
 };

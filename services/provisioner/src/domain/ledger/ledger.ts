@@ -46,7 +46,7 @@ function admit({ sandboxId, name, defaultQuota }: Extract<LedgerCommand, { type:
 export function evolve(ledger: Ledger, event: LedgerEvent): Ledger {
   switch (event.type) {
     case 'ledger.sandbox-admitted.v1':
-      return { ...ledger, sandboxes: new Map(ledger.sandboxes).set(event.data.sandboxId as SandboxId, event.data.name) };
+      return { ...ledger, sandboxes: new Map(ledger.sandboxes).set(event.data.sandboxId, event.data.name) };
     case 'ledger.sandbox-released.v1':
       return { ...ledger, sandboxes: new Map([...ledger.sandboxes].filter(([id]) => id !== event.data.sandboxId)) };
     case 'ledger.quota-set.v1':

@@ -75,7 +75,7 @@ function report(seen: NamespaceReport, namespace: Namespace): NamespaceEvent[] {
 }
 
 export function evolve(namespace: Namespace, event: NamespaceEvent): Namespace {
-  if (event.type === 'namespace.requested.v1') return { status: 'live', ...event.data, owner: event.data.owner as UserId };
+  if (event.type === 'namespace.requested.v1') return { status: 'live', ...event.data };
   if (namespace.status === 'absent') return namespace;
   const { failure: _, ...healthy } = namespace;
   switch (event.type) {

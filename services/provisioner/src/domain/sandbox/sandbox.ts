@@ -25,7 +25,7 @@ export const absent: Sandbox = { status: 'absent' };
 export function evolve(sandbox: Sandbox, event: SandboxEvent): Sandbox {
   switch (event.type) {
     case 'sandbox.requested.v1':
-      return { status: 'live', ...event.data, owner: event.data.owner as UserId, wanted: 'running', seen: { phase: 'pending' } };
+      return { status: 'live', ...event.data, wanted: 'running', seen: { phase: 'pending' } };
     case 'sandbox.deletion-requested.v1':
       return sandbox.status === 'live' ? ended('deleting', sandbox) : sandbox;
     case 'sandbox.deleted.v1':

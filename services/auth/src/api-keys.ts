@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto';
+import { aggregateRef, type ApiKey as ApiKeyView } from '@sandlot/contracts';
+import type { Commands, Revision } from '@sandlot/event-store';
+import {
+  deriveId,
+  DomainError,
+  formatApiKey,
+  hashApiKey,
+  millisecondsOf,
+  type CommandContext,
+  type KeyId,
+  type UserId,
+} from '@sandlot/kernel';
+import { apiKeyDecider, existing, type ApiKey } from './domain/apikey/apikey.js';
+import { userDecider } from './domain/user/decide.js';
+
+/** What is asked of API keys. The key itself is made here, handed out once, and never written anywhere. */
+export class ApiKeys {
+  constructor(private readonly commands: Commands) {}
+
+  /** @param key the key to register, where it exists already; made here otherwise */
+  async create(
+    request: { context: CommandContext; userId: UserId; name: string; expiresAt?: string | undefined },
+    key: string = formatApiKey(randomBytes(32)),
+  ): Promise<{ position: number; key: ApiKeyView & { key: string } }> {
+    const { context, userId, name } = request;
+    const keyId = deriveId('key', context.commandId, 'apikey');
+    const { position, repeated, result } = await this.commands.handle(context, async (work) => {
+      const user = await work.load(userDecider, aggregateRef('user', userId));
+      if (user.state.status === 'absent') throw new DomainError('USER_NOT_FOUND', 'there is no such user');
+      if (user.state.status === 'deleted') throw new DomainError('USER_DELETED', `the user ${user.state.username} is deleted`);
+      const created = await work.load(apiKeyDecider, aggregateRef('apikey', keyId));
+      const expiresAt = request.expiresAt ? new Date(request.expiresAt).toISOString() : null;
+      created.decide({ type: 'CreateApiKey', userId, name, hash: hashApiKey(key), lastFour: key.slice(-4), expiresAt, at: context.at });
+      return apiKeyView(keyId, created.state, { version: Math.max(1, created.revision.version), time: context.at }, Date.parse(context.at));
+    });
+    if (repeated)
+      throw new DomainError(
+        'CONFLICT',
+        'the key was created by an earlier delivery of this request, and was shown then; revoke it and create another',
+        { keyId },
+      );
+    return { position, key: { ...result, key } };
+  }
+
+  async rename(context: CommandContext, keyId: KeyId, name: string, owner?: UserId): Promise<{ position: number; key: ApiKeyView }> {
+    const { position, result } = await this.commands.handle(context, async (work) => {
+      const key = await work.load(apiKeyDecider, aggregateRef('apikey', keyId));
+      guardOwner(key.state, owner);
+      const changed = key.decide({ type: 'RenameApiKey', name });
+      return apiKeyView(keyId, key.state, { ...key.revision, version: key.revision.version + (changed ? 1 : 0) }, Date.parse(context.at));
+    });
+    return { position, key: result };
+  }
+
+  async revoke(context: CommandContext, keyId: KeyId, owner?: UserId): Promise<{ position: number }> {
+    return this.commands.handle(context, async (work) => {
+      const key = await work.load(apiKeyDecider, aggregateRef('apikey', keyId));
+      guardOwner(key.state, owner);
+      key.decide({ type: 'RevokeApiKey' });
+    });
+  }
+}
+
+export function apiKeyView(
+  id: KeyId,
+  key: ApiKey,
+  { version }: Pick<Revision, 'version' | 'time'>,
+  now: number,
+  lastUsedAt: string | null = null,
+): ApiKeyView {
+  const { userId, name, lastFour, status, expiresAt } = existing(key);
+  const expired = status === 'active' && expiresAt !== null && Date.parse(expiresAt) <= now;
+  const createdAt = new Date(millisecondsOf(id)).toISOString();
+  return { id, userId, name, lastFour, status: expired ? 'expired' : status, createdAt, expiresAt, lastUsedAt, version };
+}
+
+/** Somebody else's key is as good as none. */
+function guardOwner(key: ApiKey, owner: UserId | undefined): void {
+  if (owner !== undefined && existing(key).userId !== owner) throw new DomainError('KEY_NOT_FOUND', 'there is no such API key');
+}

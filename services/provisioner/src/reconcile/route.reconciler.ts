@@ -1,0 +1,44 @@
+import { aggregateRef, routeKey, type RouteRecord } from '@sandlot/contracts';
+import { serviceContext, type Commands, type Revision } from '@sandlot/event-store';
+import { systemClock, type Clock, type SandboxId } from '@sandlot/kernel';
+import { routeDecider, sameRoute } from '../domain/route/route.js';
+import { sandboxDecider } from '../domain/sandbox/decide.js';
+import type { RouteTable } from '../ports.js';
+import { wantedRoute } from './plan.js';
+import type { Reconciled } from './reconciled.js';
+
+/** Tells the proxies where each sandbox is. A name may have passed on to a newer sandbox: only a route of our own is withdrawn. */
+export class RouteReconciler {
+  constructor(
+    private readonly commands: Commands,
+    private readonly routes: RouteTable,
+    private readonly clock: Clock = systemClock,
+  ) {}
+
+  async reconcile(id: SandboxId): Promise<Reconciled> {
+    const { state: sandbox, revision } = await this.commands.load(sandboxDecider, aggregateRef('sandbox', id));
+    if (sandbox.status === 'absent') return {};
+    const key = routeKey(sandbox.username, sandbox.name);
+    const wanted = wantedRoute(id, sandbox);
+    const found = await this.routes.find(key);
+    if (wanted) {
+      const changed = !found || !sameRoute(found.route, wanted);
+      if (changed) await this.routes.put(key, wanted, found?.revision);
+      await this.report(id, revision, wanted);
+      return changed ? { changed: 'published' } : {};
+    }
+    const ours = found?.route.sandboxId === id;
+    if (ours) await this.routes.remove(key, found.revision);
+    await this.report(id, revision, undefined);
+    return ours ? { changed: 'withdrawn' } : {};
+  }
+
+  private async report(id: SandboxId, because: Revision, route: RouteRecord | undefined): Promise<void> {
+    const ref = aggregateRef('route', id);
+    const { state } = await this.commands.load(routeDecider, ref);
+    if (routeDecider.decide({ type: 'ReportRoute', route }, state).length === 0) return;
+    await this.commands.handle(serviceContext('provisioner', because, this.clock), async (work) => {
+      (await work.load(routeDecider, ref)).decide({ type: 'ReportRoute', route });
+    });
+  }
+}

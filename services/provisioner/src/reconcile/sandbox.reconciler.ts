@@ -1,0 +1,49 @@
+import { aggregateRef } from '@sandlot/contracts';
+import { serviceContext, type Commands, type Revision } from '@sandlot/event-store';
+import { systemClock, type Clock, type SandboxId } from '@sandlot/kernel';
+import { ledgerDecider } from '../domain/ledger/ledger.js';
+import { decide, sandboxDecider, type Report } from '../domain/sandbox/decide.js';
+import type { Sandbox } from '../domain/sandbox/sandbox.js';
+import type { Runtime } from '../ports.js';
+import { planSandbox, reportOf } from './plan.js';
+import type { Reconciled } from './reconciled.js';
+
+/**
+ * Brings the runtime to what the log says, one sandbox at a time.
+ * Woken by the sandbox's events, the runtime's watch, a timer and boot; every wake-up carries only the id and does the same,
+ * so missing, repeated and reordered wake-ups are harmless. Two of these may run at once: the runtime's own preconditions (uid)
+ * and the log's expected revision decide who wins, and the loser looks again.
+ */
+export class SandboxReconciler {
+  constructor(
+    private readonly commands: Commands,
+    private readonly runtime: Runtime,
+    private readonly clock: Clock = systemClock,
+  ) {}
+
+  async reconcile(id: SandboxId): Promise<Reconciled> {
+    const { state: sandbox, revision } = await this.commands.load(sandboxDecider, aggregateRef('sandbox', id));
+    const found = await this.runtime.find(id);
+    await this.report(id, sandbox, revision, reportOf(found));
+
+    const now = this.clock.now().getTime();
+    const action = planSandbox(sandbox, found, now);
+    if (action) {
+      await this.runtime.apply(id, action);
+      return { changed: action.do, againAfterMs: 0 };
+    }
+    const resting = found.exists && found.startableAt !== undefined && found.startableAt > now;
+    return resting ? { againAfterMs: found.startableAt! - now } : {};
+  }
+
+  /** Tells the log what the runtime was seen to do. The place in the owner's quota is free in the same moment as the sandbox is gone. */
+  private async report(id: SandboxId, sandbox: Sandbox, revision: Revision, seen: Report): Promise<void> {
+    if (sandbox.status === 'absent' || decide({ type: 'ReportSandbox', seen }, sandbox).length === 0) return;
+    await this.commands.handle(serviceContext('provisioner', revision, this.clock), async (work) => {
+      const reported = await work.load(sandboxDecider, aggregateRef('sandbox', id));
+      const ledger = await work.load(ledgerDecider, aggregateRef('ledger', sandbox.owner));
+      reported.decide({ type: 'ReportSandbox', seen });
+      if (reported.state.status === 'deleted') ledger.decide({ type: 'ReleaseSandbox', sandboxId: id });
+    });
+  }
+}
