@@ -87,10 +87,11 @@ export function fromHeaders(subject: string, get: (name: string) => string | und
   };
 }
 
+// prettier-ignore
 const hashed = [
-  'ce-id', 'ce-source', 'ce-type', 'ce-subject', 'ce-time', 'ce-version', 'ce-commandid', 'ce-previoushash', 'ce-authtype', 'ce-authid',
-  'ce-authkeyid', 'ce-authip', 'ce-correlationid', 'ce-causationid', 'ce-traceparent',
-]; // prettier-ignore
+  'ce-specversion', 'ce-id', 'ce-source', 'ce-type', 'ce-subject', 'ce-time', 'ce-version', 'ce-commandid', 'ce-previoushash', 'ce-authtype',
+  'ce-authid', 'ce-authkeyid', 'ce-authip', 'ce-correlationid', 'ce-causationid', 'ce-traceparent', 'content-type',
+];
 
 /** SHA-256, base64url, over the subject, the headers as they stand on the wire, and the body's bytes. */
 export function hashEvent(subject: string, get: (name: string) => string | undefined, body: Uint8Array): string {
@@ -101,9 +102,7 @@ export function hashEvent(subject: string, get: (name: string) => string | undef
 
 /** CloudEvents' NATS binding: printable ASCII as it is, the rest, `"`, `%` and space percent-encoded as UTF-8. */
 function encode(value: string): string {
-  return /^[!#-$&-~]*$/.test(value)
-    ? value
-    : value.replace(/[^!#-$&-~]/gu, (character) => encodeURIComponent(character).replace("'", '%27'));
+  return /^[!#-$&-~]*$/.test(value) ? value : value.toWellFormed().replace(/[^!#-$&-~]/gu, encodeURIComponent);
 }
 
 function decode(value: string): string {

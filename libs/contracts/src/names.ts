@@ -9,8 +9,8 @@ const dnsLabel = /^[a-z]([a-z0-9-]*[a-z0-9])?$/;
  */
 export const reservedUsernames: ReadonlySet<string> = new Set([
   'admin-api', 'api', 'assets', 'auth', 'default', 'docs', 'health', 'healthz', 'kube', 'kube-node-lease', 'kube-public', 'kube-system',
-  'livez', 'me', 'metrics', 'openapi', 'proxy', 'readyz', 'root', 'sandbox', 'sandboxes', 'sandlot', 'startupz', 'static', 'system', 'ui',
-  'v1', 'v2', 'well-known', 'www',
+  'livez', 'me', 'metrics', 'openapi', 'problems', 'proxy', 'readyz', 'root', 'sandbox', 'sandboxes', 'sandlot', 'startupz', 'static', 'system',
+  'ui', 'v1', 'v2', 'well-known', 'www',
 ]); // prettier-ignore
 
 /** `[a-z][a-z0-9-]*[a-z0-9]`, 2 to 40 characters; taken as it is, never normalised. */

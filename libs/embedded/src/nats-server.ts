@@ -3,7 +3,7 @@ import { basename, join, resolve } from 'node:path';
 import { EmbeddedServer } from './embedded-server.js';
 import { natsConfig, type NatsCluster, type NatsUser } from './nats-config.js';
 import { poll } from './poll.js';
-import { endLeftover, logTail, spawnServer, type ServerProcess } from './server-process.js';
+import { endLeftover, spawnServer, type ServerProcess } from './server-process.js';
 
 export interface NatsOptions {
   /** Path of a nats-server, 2.15 or newer (`findNatsServer`). */
@@ -20,6 +20,10 @@ export interface NatsOptions {
   /** How long the start may take, in ms; recovery reads the whole store when its index was lost. Default 60 s. */
   startWithinMs?: number;
 }
+
+type Launch = NatsOptions & { port: number };
+
+const START_WITHIN_MS = 60_000;
 
 interface Ports {
   nats: string[];
@@ -55,7 +59,7 @@ export class NatsServer extends EmbeddedServer {
  */
 export async function startNats(options: NatsOptions): Promise<NatsServer> {
   const dataDir = resolve(options.dataDir);
-  await mkdir(dataDir, { recursive: true });
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
   let ports: Ports = { nats: [] };
   const launch = async () => {
     const port = ports.nats[0] === undefined ? (options.port ?? 0) : Number(new URL(ports.nats[0]).port);
@@ -66,7 +70,7 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
   return new NatsServer(launch, await launch(), dataDir, () => ports);
 }
 
-async function launchNats(options: NatsOptions & { port: number }): Promise<{ server: ServerProcess; ports: Ports }> {
+async function launchNats(options: Launch): Promise<{ server: ServerProcess; ports: Ports }> {
   const { dataDir } = options;
   const recordFile = join(dataDir, 'process.json');
   const logFile = join(dataDir, 'nats-server.log');
@@ -82,12 +86,14 @@ async function launchNats(options: NatsOptions & { port: number }): Promise<{ se
     recordFile,
     endSignal: 'SIGTERM',
   });
-  const withinMs = options.startWithinMs ?? 60_000;
   const portsFile = join(dataDir, `${basename(options.binary)}_${server.pid}.ports`);
-  const ports = await poll(async () => (server.hasExited() ? 'exited' : await readPorts(portsFile)), withinMs);
+  const ports = await poll(
+    async () => (server.hasExited() ? 'exited' : await readPorts(portsFile)),
+    options.startWithinMs ?? START_WITHIN_MS,
+  );
   if (ports !== undefined && ports !== 'exited') return { server, ports };
   await server.end('SIGKILL', 1000);
-  throw new Error(await explain(ports, options, logFile));
+  throw new Error(explain(ports, options, logFile, await server.said()));
 }
 
 async function readPorts(file: string): Promise<Ports | undefined> {
@@ -98,10 +104,9 @@ async function readPorts(file: string): Promise<Ports | undefined> {
   }
 }
 
-async function explain(outcome: 'exited' | undefined, options: NatsOptions & { port: number }, logFile: string): Promise<string> {
-  const tail = await logTail(logFile);
-  if (outcome === undefined) return `nats-server was not ready after ${options.startWithinMs ?? 60_000} ms; ${logFile} ends with:\n${tail}`;
-  if (tail.includes('address already in use'))
-    return `port ${options.port} on 127.0.0.1 is taken, so nats-server cannot listen on it; stop the other program or choose another port`;
-  return `nats-server ended while starting; ${logFile} ends with:\n${tail}`;
+function explain(outcome: 'exited' | undefined, { port, startWithinMs = START_WITHIN_MS }: Launch, logFile: string, said: string): string {
+  if (said.includes('address already in use'))
+    return `port ${port} on 127.0.0.1 is taken, so nats-server cannot listen on it; stop the other program or choose another port`;
+  const what = outcome === 'exited' ? 'ended while starting' : `was not ready after ${startWithinMs} ms`;
+  return `nats-server ${what}; ${logFile} ends with:\n${said}`;
 }

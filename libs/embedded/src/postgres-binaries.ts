@@ -33,12 +33,21 @@ async function hasLinks(packageDir: string): Promise<boolean> {
     (text) => JSON.parse(text) as { target: string }[],
     () => [],
   );
-  const found = await Promise.all(links.map(({ target }) => access(join(packageDir, target)).then(() => true, () => false)));
+  const found = await Promise.all(
+    links.map(({ target }) =>
+      access(join(packageDir, target)).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
   return found.every(Boolean);
 }
 
 async function makeLinks(packageDir: string): Promise<void> {
   await promisify(execFile)(process.execPath, ['scripts/hydrate-symlinks.js'], { cwd: packageDir });
   if (!(await hasLinks(packageDir)))
-    throw new Error(`the links in ${packageDir} are missing and cannot be made; run there, with write permission: node scripts/hydrate-symlinks.js`);
+    throw new Error(
+      `the links in ${packageDir} are missing and cannot be made; run there, with write permission: node scripts/hydrate-symlinks.js`,
+    );
 }

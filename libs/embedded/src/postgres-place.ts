@@ -41,12 +41,18 @@ async function serverAccount(): Promise<Account> {
     const entry = passwd.find(([user]) => user === name);
     if (entry) return { uid: Number(entry[2]), gid: Number(entry[3]) };
   }
-  throw new Error('PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody; start as an ordinary user or set SANDLOT_DATABASE_URL');
+  throw new Error(
+    'PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody; ' +
+      'start as an ordinary user or set SANDLOT_DATABASE_URL',
+  );
 }
 
 /** Asked of the kernel rather than computed from modes, because of access lists and mount options. */
 async function reaches(account: Account, path: string): Promise<boolean> {
-  return promisify(execFile)('/bin/sh', ['-c', 'test -x "$1"', 'sh', path], { ...account, cwd: '/' }).then(() => true, () => false);
+  return promisify(execFile)('/bin/sh', ['-c', 'test -x "$1"', 'sh', path], { ...account, cwd: '/' }).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function outsidePlace(dataDir: string): Promise<string> {
@@ -56,18 +62,28 @@ async function outsidePlace(dataDir: string): Promise<string> {
     marker = randomBytes(8).toString('hex');
     await writeFile(markerFile, marker);
   }
-  const hash = createHash('sha256').update(await realpath(dataDir)).digest('hex').slice(0, 16);
+  const hash = createHash('sha256')
+    .update(await realpath(dataDir))
+    .digest('hex')
+    .slice(0, 16);
   const parent = `/var/tmp/sandlot-${hash}`;
   await mkdir(parent, { mode: 0o711 }).catch(() => undefined);
   const found = await lstat(parent); // anybody may make folders in /var/tmp
-  if (!found.isDirectory() || found.uid !== 0) throw new Error(`${parent} is not a folder of root's; remove it, or set SANDLOT_DATA_DIR to a folder outside private homes`);
+  if (!found.isDirectory() || found.uid !== 0)
+    throw new Error(`${parent} is not a folder of root's; remove it, or set SANDLOT_DATA_DIR to a folder outside private homes`);
   for (const other of await readdir(parent)) if (other !== marker) await rm(join(parent, other), { recursive: true });
   await mkdir(join(parent, marker), { recursive: true, mode: 0o711 });
   return join(parent, marker);
 }
 
 async function copyBinaries(from: string, to: string): Promise<string> {
-  if (await access(to).then(() => true, () => false)) return to;
+  if (
+    await access(to).then(
+      () => true,
+      () => false,
+    )
+  )
+    return to;
   await rm(`${to}.new`, { recursive: true, force: true });
   await cp(from, `${to}.new`, { recursive: true, verbatimSymlinks: true });
   await rename(`${to}.new`, to);

@@ -9,7 +9,7 @@ import { poll } from './poll.js';
 import { findPostgres } from './postgres-binaries.js';
 import { giveTo, placePostgres, type PostgresPlace } from './postgres-place.js';
 import { processIdentity } from './process-identity.js';
-import { endLeftover, endProcess, logTail, spawnServer, type ServerProcess } from './server-process.js';
+import { endLeftover, endProcess, spawnServer, type ServerProcess } from './server-process.js';
 
 export interface PostgresOptions {
   /** Holds the log, the superuser's password (mode 0600) and, where its user can reach it, the cluster. Made when missing. */
@@ -114,7 +114,16 @@ async function makeCluster({ clusterDir, nativeDir, account }: PostgresPlace, pa
   await writeFile(passwordFile, password, { mode: 0o600 });
   await giveTo(account, passwordFile);
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
-  const args = ['-D', fresh, '-U', SUPERUSER, '--auth=scram-sha-256', `--pwfile=${passwordFile}`, ...locale, ...(unsafeFast ? ['--no-sync'] : [])];
+  const args = [
+    '-D',
+    fresh,
+    '-U',
+    SUPERUSER,
+    '--auth=scram-sha-256',
+    `--pwfile=${passwordFile}`,
+    ...locale,
+    ...(unsafeFast ? ['--no-sync'] : []),
+  ];
   try {
     await promisify(execFile)(join(nativeDir, 'bin', 'initdb'), args, { ...account, cwd: '/', env: { PATH: process.env.PATH, TZ: 'UTC' } });
   } catch (cause) {
@@ -128,10 +137,20 @@ async function makeCluster({ clusterDir, nativeDir, account }: PostgresPlace, pa
 
 async function checkVersion(clusterDir: string, version: string): Promise<void> {
   const [major] = version.split('.');
-  const made = await readFile(join(clusterDir, 'PG_VERSION'), 'utf8').then((text) => text.trim(), (error: NodeJS.ErrnoException) => error.code ?? 'unreadable');
-  if (made === 'EACCES') throw new Error(`${clusterDir} belongs to another user, probably because the last start was as root; start as root again, or delete that folder as root`);
+  const made = await readFile(join(clusterDir, 'PG_VERSION'), 'utf8').then(
+    (text) => text.trim(),
+    (error: NodeJS.ErrnoException) => error.code ?? 'unreadable',
+  );
+  if (made === 'EACCES')
+    throw new Error(
+      `${clusterDir} belongs to another user, probably because the last start was as root; ` +
+        'start as root again, or delete that folder as root',
+    );
   if (made !== major)
-    throw new Error(`${clusterDir} is not a cluster of PostgreSQL ${major} (PG_VERSION: ${made}); it holds nothing that the log does not: delete it, and it is rebuilt`);
+    throw new Error(
+      `${clusterDir} is not a cluster of PostgreSQL ${major} (PG_VERSION: ${made}); ` +
+        'it holds nothing that the log does not: delete it, and it is rebuilt',
+    );
 }
 
 async function launchPostgres(options: PostgresOptions & { port: number }, place: PostgresPlace): Promise<ServerProcess> {
@@ -139,10 +158,12 @@ async function launchPostgres(options: PostgresOptions & { port: number }, place
   const recordFile = join(dataDir, 'process.json');
   const logFile = join(dataDir, 'postgres.log');
   const deadline = performance.now() + (options.startWithinMs ?? 60_000);
-  const settings = Object.entries({ ...SETTINGS, ...(options.unsafeFast && UNSAFE_FAST), port }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const settings = Object.entries({ ...SETTINGS, ...(options.unsafeFast && UNSAFE_FAST), port }).flatMap(([name, value]) => [
+    '-c',
+    `${name}=${value}`,
+  ]);
   await clearPostmasterFile(place.clusterDir);
   for (;;) {
-    const logged = (await readFile(logFile, 'utf8').catch(() => '')).length;
     const server = await spawnServer({
       name: 'PostgreSQL',
       file: join(place.nativeDir, 'bin', 'postgres'),
@@ -155,12 +176,14 @@ async function launchPostgres(options: PostgresOptions & { port: number }, place
     const ready = await poll(() => (server.hasExited() ? 'exited' : isReady(place.clusterDir, server.pid)), deadline - performance.now());
     if (ready === 'ready') return server;
     await server.end('SIGKILL', 1000);
-    const said = (await readFile(logFile, 'utf8').catch(() => '')).slice(logged);
+    const said = await server.said();
     if (said.includes('Address already in use'))
-      throw new PortTaken(`port ${port} on 127.0.0.1 is taken, so PostgreSQL cannot listen on it; stop the other program or choose another port`);
+      throw new PortTaken(
+        `port ${port} on 127.0.0.1 is taken, so PostgreSQL cannot listen on it; stop the other program or choose another port`,
+      );
     // The sessions of a killed postmaster need a moment to notice that it is gone.
     if (ready === 'exited' && said.includes('is still in use') && performance.now() < deadline) continue;
-    throw new Error(`PostgreSQL ${ready === 'exited' ? 'ended while starting' : 'was not ready in time'}; ${logFile} ends with:\n${await logTail(logFile)}`);
+    throw new Error(`PostgreSQL ${ready === 'exited' ? 'ended while starting' : 'was not ready in time'}; ${logFile} ends with:\n${said}`);
   }
 }
 
@@ -186,9 +209,15 @@ async function clearPostmasterFile(clusterDir: string): Promise<void> {
 }
 
 async function postmasterFile(clusterDir: string): Promise<string[] | undefined> {
-  return readFile(join(clusterDir, 'postmaster.pid'), 'utf8').then((text) => text.split('\n'), () => undefined);
+  return readFile(join(clusterDir, 'postmaster.pid'), 'utf8').then(
+    (text) => text.split('\n'),
+    () => undefined,
+  );
 }
 
 async function exists(path: string): Promise<boolean> {
-  return access(path).then(() => true, () => false);
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -37,6 +37,8 @@ export interface ServerProcess {
   pid: number;
   exited: Promise<Exit>;
   hasExited(): boolean;
+  /** What it printed since this start: the last 12 lines. */
+  said(): Promise<string>;
   /** Signals, and kills what is still there `graceMs` milliseconds later. */
   end(signal: NodeJS.Signals, graceMs: number): Promise<void>;
 }
@@ -53,6 +55,7 @@ interface ProcessRecord {
  */
 export async function spawnServer(command: ServerCommand): Promise<ServerProcess> {
   const log = await openLog(command.logFile);
+  const { size: logged } = await log.stat();
   const child = spawn(command.file, command.args, {
     ...command.account,
     cwd: '/',
@@ -67,10 +70,10 @@ export async function spawnServer(command: ServerCommand): Promise<ServerProcess
   } finally {
     await log.close();
   }
-  return supervise(child, command);
+  return supervise(child, command, logged);
 }
 
-async function supervise(child: ChildProcess, command: ServerCommand): Promise<ServerProcess> {
+async function supervise(child: ChildProcess, command: ServerCommand, logged: number): Promise<ServerProcess> {
   const pid = child.pid as number;
   let wanted = false;
   const exited = once(child, 'exit').then(([code, signal]): Exit => ({ code, signal, wanted }));
@@ -81,6 +84,7 @@ async function supervise(child: ChildProcess, command: ServerCommand): Promise<S
     pid,
     exited,
     hasExited: () => child.exitCode !== null || child.signalCode !== null,
+    said: async () => (await readFile(command.logFile)).subarray(logged).toString().trimEnd().split('\n').slice(-12).join('\n'),
     async end(signal, graceMs) {
       wanted = true;
       child.kill(signal);
@@ -166,10 +170,4 @@ async function openLog(file: string) {
   );
   if (size > LOG_LIMIT) await rename(file, `${file}.1`);
   return open(file, 'a', 0o640);
-}
-
-/** The end of what a server printed, for an error message. */
-export async function logTail(file: string, lines = 12): Promise<string> {
-  const text = await readFile(file, 'utf8').catch(() => '');
-  return text.trimEnd().split('\n').slice(-lines).join('\n');
 }

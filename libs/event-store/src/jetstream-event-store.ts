@@ -1,9 +1,12 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { headers, RequestError, NoRespondersError, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
-import { jetstreamManager, type JetStreamManager, type StoredMsg } from '@nats-io/jetstream';
+import { jetstreamManager, JetStreamError, type JetStreamManager, type StoredMsg } from '@nats-io/jetstream';
 import { crashPoint, DomainError, type CommandContext } from '@sandlot/kernel';
 import { DOMAIN_STREAM, refOf, subjectOf, type AggregateRef } from '@sandlot/contracts';
 import { nothing, revisionOf, type AppendResult, type EventStore, type RecordedEvent, type Revision, type Write } from './event-store.js';
 import { GroupCommit, type PendingAppend } from './group-commit.js';
+import { Link } from './link.js';
 import { checkWrites, damaged, follows, fromWire, toWire, type WireEvent } from './record.js';
 
 export interface JetStreamEventStoreOptions {
@@ -23,6 +26,9 @@ interface PubAck {
 const WRONG_LAST_SEQUENCE = 10071;
 const WRONG_LAST_SEQUENCE_CONSTANT = 10164;
 const BATCH_CONTAINS_DUPLICATE = 10201;
+const defaults = { appendDeadlineMs: 8_000, attemptTimeoutMs: 2_000 };
+const retryPauseMs = 20;
+const pageSize = 1024;
 const conflicts = new Set([WRONG_LAST_SEQUENCE, WRONG_LAST_SEQUENCE_CONSTANT, BATCH_CONTAINS_DUPLICATE]);
 
 /**
@@ -33,20 +39,22 @@ const conflicts = new Set([WRONG_LAST_SEQUENCE, WRONG_LAST_SEQUENCE_CONSTANT, BA
 export class JetStreamEventStore implements EventStore {
   private readonly appendDeadlineMs: number;
   private readonly attemptTimeoutMs: number;
-  private batches = 0;
   private readonly commits = new GroupCommit((group) => this.storeGroup(group));
+  private readonly link: Link;
 
   private constructor(
     private readonly connection: NatsConnection,
     private readonly manager: JetStreamManager,
     options: JetStreamEventStoreOptions,
   ) {
-    this.appendDeadlineMs = options.appendDeadlineMs ?? 8_000;
-    this.attemptTimeoutMs = options.attemptTimeoutMs ?? 2_000;
+    this.appendDeadlineMs = options.appendDeadlineMs ?? defaults.appendDeadlineMs;
+    this.attemptTimeoutMs = options.attemptTimeoutMs ?? defaults.attemptTimeoutMs;
+    this.link = new Link(connection);
   }
 
   static async open(connection: NatsConnection, options: JetStreamEventStoreOptions = {}): Promise<JetStreamEventStore> {
-    return new JetStreamEventStore(connection, await jetstreamManager(connection, { checkAPI: false }), options);
+    const timeout = options.attemptTimeoutMs ?? defaults.attemptTimeoutMs;
+    return new JetStreamEventStore(connection, await jetstreamManager(connection, { checkAPI: false, timeout }), options);
   }
 
   async append(context: CommandContext, writes: readonly Write[]): Promise<AppendResult> {
@@ -54,11 +62,17 @@ export class JetStreamEventStore implements EventStore {
     const events = writes.flatMap((write) => toWire(context, write));
     const expected = new Map(writes.map((write) => [subjectOf(write.aggregate), write.expected]));
     const deadline = Date.now() + this.appendDeadlineMs;
-    for (;;) {
-      crashPoint('append.before-publish');
-      const result = await this.attempt(events, expected);
-      if (result.outcome === 'conflict') return this.explain(context, writes, result);
-      if (result.outcome !== 'unknown' || Date.now() >= deadline) return result;
+    for (let mayBeStored = false; ; await pause(retryPauseMs)) {
+      try {
+        crashPoint('append.before-publish');
+        const result = await this.attempt(events, expected);
+        if (result.outcome === 'appended') return result;
+        mayBeStored = true; // by a lost attempt, now or before
+        if (result.outcome === 'conflict') return await this.explain(context, writes);
+      } catch (error) {
+        if (!mayBeStored) throw error;
+      }
+      if (Date.now() >= deadline) return { outcome: 'unknown' };
     }
   }
 
@@ -66,18 +80,26 @@ export class JetStreamEventStore implements EventStore {
     aggregate: AggregateRef,
     { after = nothing, atLeast = 0 }: { after?: Revision; atLeast?: number } = {},
   ): Promise<RecordedEvent[]> {
+    if (!(await this.link.isUp(this.attemptTimeoutMs))) throw unavailable();
+    const subject = subjectOf(aggregate);
+    const last = this.lastOf(aggregate);
+    last.catch(() => undefined); // awaited below, perhaps after another failure
     const events: RecordedEvent[] = [];
     let revision = after;
-    // A direct get may be answered by a follower that lags behind; asking again until it has what is known to exist.
-    for (const deadline = Date.now() + this.attemptTimeoutMs; ; await new Promise((resolve) => setTimeout(resolve, 20))) {
-      for (const message of await this.readBehind(aggregate, revision.position)) {
-        const event = recorded(aggregate, message);
-        if (!follows(event, revision)) throw damaged(aggregate, revision, event);
-        events.push(event);
-        revision = revisionOf(event);
+    // The pages may come from a follower that lags behind; what the leader has as the last event tells when they are complete.
+    for (const deadline = Date.now() + this.attemptTimeoutMs; ; await pause(retryPauseMs)) {
+      for (let more = true; more;) {
+        const page = await this.page(subject, revision.position + 1);
+        for (const message of page) {
+          const event = recorded(aggregate, message);
+          if (!follows(event, revision)) throw damaged(aggregate, revision, event);
+          events.push(event);
+          revision = revisionOf(event);
+        }
+        more = page.length === pageSize;
       }
-      if (revision.position >= atLeast) return events;
-      if (Date.now() > deadline) throw new DomainError('UNAVAILABLE', `the log has not reached position ${atLeast} yet`);
+      if (revision.position >= Math.max(atLeast, (await last)?.seq ?? 0)) return events;
+      if (Date.now() > deadline) throw new DomainError('UNAVAILABLE', `${subject} has not reached position ${atLeast} yet`);
     }
   }
 
@@ -91,12 +113,14 @@ export class JetStreamEventStore implements EventStore {
     });
   }
 
-  /** One attempt for a whole group; a group that the server refuses is tried again append by append. Never rejects. */
+  /** One attempt for a whole group. A group that the server refuses is tried again in halves, to find whom it means. Never rejects. */
   private async storeGroup(group: readonly PendingAppend[]): Promise<void> {
     const together = await this.publish(group.flatMap((append) => append.events)).catch((error: unknown) => ({ error }));
     crashPoint('append.after-publish');
     if (group.length > 1 && 'error' in together && together.error instanceof Refused) {
-      for (const append of group) await this.storeGroup([append]);
+      const half = Math.ceil(group.length / 2);
+      await this.storeGroup(group.slice(0, half));
+      await this.storeGroup(group.slice(half));
       return;
     }
     let end = 'seq' in together ? together.seq : 0;
@@ -108,62 +132,57 @@ export class JetStreamEventStore implements EventStore {
 
   /** Publishes one message, or several as an atomic batch (ADR-50 of nats-server), and returns the position of the last. */
   private async publish(events: readonly WireEvent[]): Promise<{ seq: number }> {
-    const batchId = events.length > 1 ? `${events[0]!.id}-${events.length}-${(this.batches += 1)}` : undefined;
-    const last = events.length - 1;
-    for (const [index, event] of events.entries()) {
-      const hdrs = natsHeaders(event);
-      if (batchId) {
-        hdrs.set('Nats-Batch-Id', batchId.slice(-64));
-        hdrs.set('Nats-Batch-Sequence', String(index + 1));
-      }
-      if (index < last) {
-        this.connection.publish(event.subject, event.body, { headers: hdrs });
-        continue;
-      }
-      if (batchId) hdrs.set('Nats-Batch-Commit', '1');
-      const reply = await this.connection.request(event.subject, event.body, { headers: hdrs, timeout: this.attemptTimeoutMs });
-      const ack = reply.json<PubAck>();
-      if (ack.error) throw new Refused(ack.error.err_code, ack.error.description);
-      if (ack.duplicate) throw new Refused(BATCH_CONTAINS_DUPLICATE, 'stored before');
-      return { seq: ack.seq };
-    }
-    throw new RangeError('nothing to publish');
+    if (!(await this.link.isUp(this.attemptTimeoutMs))) throw new NotSent();
+    const batchId = events.length > 1 ? randomUUID() : undefined;
+    const messages = events.map((event, index) => ({ ...event, headers: natsHeaders(event, batchId, index + 1, events.length) }));
+    const last = messages.pop()!;
+    for (const { subject, body, headers: hdrs } of messages) this.connection.publish(subject, body, { headers: hdrs });
+    const reply = await this.connection.request(last.subject, last.body, { headers: last.headers, timeout: this.attemptTimeoutMs });
+    const ack = reply.json<PubAck>();
+    if (ack.error) throw new Refused(ack.error.err_code, ack.error.description);
+    if (ack.duplicate) throw new Refused(BATCH_CONTAINS_DUPLICATE, 'stored before');
+    return { seq: ack.seq };
   }
 
   /** Whose the conflict is: ours, when an aggregate's last event is of this very command, for an append is stored whole. */
-  private async explain(context: CommandContext, writes: readonly Write[], conflict: AppendResult): Promise<AppendResult> {
-    let explained = conflict;
-    for (const { aggregate, expected } of writes) {
-      const last = await this.manager.streams.getMessage(DOMAIN_STREAM, { last_by_subj: subjectOf(aggregate) }).catch(unavailable);
-      if (last?.header.get('ce-commandid') === context.commandId) return { outcome: 'already-applied', position: last.seq };
-      if ((last?.seq ?? 0) !== expected.position) explained = { outcome: 'conflict', aggregate, current: last?.seq ?? 0 };
+  private async explain(context: CommandContext, writes: readonly Write[]): Promise<AppendResult> {
+    for (let look = 1; ; look += 1) {
+      const lasts = await Promise.all(writes.map(({ aggregate }) => this.lastOf(aggregate)));
+      const moved = writes.map(({ expected }, index) => (lasts[index]?.seq ?? 0) !== expected.position);
+      const ours = lasts.filter((last, index) => moved[index] && last?.header.get('ce-commandid') === context.commandId);
+      if (ours.length > 0) return { outcome: 'already-applied', position: Math.max(...ours.map((last) => last!.seq)) };
+      const stale = moved.indexOf(true);
+      // None has moved: the server also refuses for what is on its way to the other replicas, and shows it a little later.
+      if (stale < 0 && look < 5) await pause(retryPauseMs);
+      else return { outcome: 'conflict', aggregate: writes[Math.max(stale, 0)]!.aggregate, current: lasts[Math.max(stale, 0)]?.seq ?? 0 };
     }
-    return explained;
   }
 
-  private readBehind(aggregate: AggregateRef, position: number): Promise<StoredMsg[]> {
-    const messages: StoredMsg[] = [];
-    return new Promise((resolve, reject) => {
-      const page = (from: number): void => {
-        let pending = 0;
-        this.manager.direct
-          .getBatch(DOMAIN_STREAM, {
-            seq: from,
-            next_by_subj: subjectOf(aggregate),
-            batch: 1024,
-            callback: (done, message) => {
-              if (done) {
-                if (done.err) return reject(asUnavailable(done.err));
-                return pending > 0 ? page(messages.at(-1)!.seq + 1) : resolve(messages);
-              }
-              messages.push(message);
-              pending = message.pending;
-            },
-          })
-          .catch(reject);
-      };
-      page(position + 1);
+  /** As the leader has it. */
+  private lastOf(aggregate: AggregateRef): Promise<StoredMsg | null> {
+    return this.manager.streams.getMessage(DOMAIN_STREAM, { last_by_subj: subjectOf(aggregate) }).catch((cause: unknown) => {
+      throw unavailable(cause);
     });
+  }
+
+  private async page(subject: string, from: number): Promise<StoredMsg[]> {
+    const messages: StoredMsg[] = [];
+    const { promise: done, resolve, reject } = Promise.withResolvers<void>();
+    const query = { seq: from, next_by_subj: subject, batch: pageSize };
+    const callback = (end: { err?: Error } | null, message: StoredMsg) => {
+      if (!end) messages.push(message);
+      else if (end.err && !isNotFound(end.err)) reject(end.err);
+      else resolve();
+    };
+    try {
+      const iterator = await this.manager.direct.getBatch(DOMAIN_STREAM, { ...query, callback });
+      // The client itself gives up on the first message only: a connection that breaks later would be waited for without end.
+      const timer = setTimeout(() => iterator.stop(new Error('no answer in time')), this.attemptTimeoutMs);
+      await done.finally(() => clearTimeout(timer));
+      return messages;
+    } catch (cause) {
+      throw unavailable(cause);
+    }
   }
 }
 
@@ -174,6 +193,12 @@ class Refused extends Error {
     description: string,
   ) {
     super(description);
+  }
+}
+
+class NotSent extends Error {
+  constructor() {
+    super('not connected to NATS');
   }
 }
 
@@ -189,7 +214,7 @@ function appended(append: PendingAppend, end: number): AppendResult {
 function outcomeOf(error: unknown, append: PendingAppend): Promise<AppendResult> {
   if (error instanceof Refused && conflicts.has(error.errCode))
     return Promise.resolve({ outcome: 'conflict', aggregate: refOf(append.events[0]!.subject), current: 0 });
-  if (error instanceof Refused || isNoResponders(error)) return Promise.reject(asUnavailable(error));
+  if (error instanceof Refused || error instanceof NotSent || isNoResponders(error)) return Promise.reject(unavailable(error));
   return Promise.resolve({ outcome: 'unknown' });
 }
 
@@ -199,10 +224,15 @@ function withExpectation(event: WireEvent, expected: ReadonlyMap<string, Revisio
   return new Map([...event.headers, ['Nats-Expected-Last-Subject-Sequence', String(revision.position)]]);
 }
 
-function natsHeaders(event: WireEvent): MsgHdrs {
+function natsHeaders(event: WireEvent, batchId: string | undefined, index: number, size: number): MsgHdrs {
   const hdrs = headers();
   for (const [name, value] of event.headers) hdrs.append(name, value);
   hdrs.set('Nats-Msg-Id', event.id);
+  if (batchId) {
+    hdrs.set('Nats-Batch-Id', batchId);
+    hdrs.set('Nats-Batch-Sequence', String(index));
+    if (index === size) hdrs.set('Nats-Batch-Commit', '1');
+  }
   return hdrs;
 }
 
@@ -223,10 +253,11 @@ function isNoResponders(error: unknown): boolean {
   return error instanceof NoRespondersError || (error instanceof RequestError && error.isNoResponders());
 }
 
-function asUnavailable(cause: unknown): DomainError {
-  return new DomainError('UNAVAILABLE', 'the log is not available', {}, { cause });
+/** How the server says that nothing is there. */
+function isNotFound(error: Error): boolean {
+  return error instanceof JetStreamError && (error as { code?: number }).code === 404;
 }
 
-function unavailable(cause: unknown): never {
-  throw asUnavailable(cause);
+function unavailable(cause?: unknown): DomainError {
+  return new DomainError('UNAVAILABLE', 'the log is not available', {}, { cause });
 }

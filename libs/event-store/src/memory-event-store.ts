@@ -1,5 +1,5 @@
 import { subjectOf, type AggregateRef } from '@sandlot/contracts';
-import type { CommandContext } from '@sandlot/kernel';
+import { DomainError, type CommandContext } from '@sandlot/kernel';
 import { nothing, revisionOf, type AppendResult, type EventStore, type RecordedEvent, type Revision, type Write } from './event-store.js';
 import { checkWrites, damaged, follows, fromWire, toWire } from './record.js';
 
@@ -8,34 +8,42 @@ export class MemoryEventStore implements EventStore {
   private readonly log: RecordedEvent[] = [];
   private readonly bySubject = new Map<string, RecordedEvent[]>();
 
-  append(context: CommandContext, writes: readonly Write[]): Promise<AppendResult> {
+  async append(context: CommandContext, writes: readonly Write[]): Promise<AppendResult> {
     checkWrites(writes);
-    for (const { aggregate, expected } of writes) {
-      const last = this.eventsOf(aggregate).at(-1);
-      if (last?.commandId === context.commandId) return Promise.resolve({ outcome: 'already-applied', position: last.position });
-      if ((last?.position ?? 0) !== expected.position)
-        return Promise.resolve({ outcome: 'conflict', aggregate, current: last?.position ?? 0 });
+    const lasts = writes.map(({ aggregate }) => this.eventsOf(aggregate).at(-1));
+    const moved = writes.map(({ expected }, index) => (lasts[index]?.position ?? 0) !== expected.position);
+    const stale = moved.indexOf(true);
+    if (stale >= 0) {
+      const ours = lasts.filter((last, index) => moved[index] && last?.commandId === context.commandId);
+      if (ours.length > 0) return { outcome: 'already-applied', position: Math.max(...ours.map((last) => last!.position)) };
+      return { outcome: 'conflict', aggregate: writes[stale]!.aggregate, current: lasts[stale]?.position ?? 0 };
     }
-    const revisions = writes.map((write): Revision => {
+    const wires = writes.map((write) => toWire(context, write));
+    const revisions = writes.map((write, index): Revision => {
       const events = this.eventsOf(write.aggregate);
-      for (const wire of toWire(context, write)) {
+      for (const wire of wires[index]!) {
         const event = fromWire(wire.subject, (name) => wire.headers.get(name), wire.body, this.log.length + 1);
         events.push(event);
         this.log.push(event);
       }
       return revisionOf(events.at(-1)!);
     });
-    return Promise.resolve({ outcome: 'appended', position: this.log.length, revisions });
+    return { outcome: 'appended', position: this.log.length, revisions };
   }
 
-  read(aggregate: AggregateRef, { after = nothing }: { after?: Revision } = {}): Promise<RecordedEvent[]> {
+  async read(
+    aggregate: AggregateRef,
+    { after = nothing, atLeast = 0 }: { after?: Revision; atLeast?: number } = {},
+  ): Promise<RecordedEvent[]> {
     const events = this.eventsOf(aggregate).filter((event) => event.position > after.position);
     let revision = after;
     for (const event of events) {
-      if (!follows(event, revision)) return Promise.reject(damaged(aggregate, revision, event));
+      if (!follows(event, revision)) throw damaged(aggregate, revision, event);
       revision = revisionOf(event);
     }
-    return Promise.resolve(events);
+    if (revision.position < atLeast)
+      throw new DomainError('UNAVAILABLE', `${subjectOf(aggregate)} has not reached position ${atLeast} yet`);
+    return events;
   }
 
   /** The whole log, oldest first. */

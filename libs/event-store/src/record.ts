@@ -14,6 +14,9 @@ export interface WireEvent {
   readonly correlationId: string;
 }
 
+/** So that with its headers a record stays under the stream's limit, which would be refused too late to tell whose fault it is. */
+const maxBodyBytes = 56 * 1024;
+
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /** What a write becomes on the wire. The same command on the same revision gives the same bytes, event ids included. */
@@ -37,6 +40,7 @@ export function toWire(context: CommandContext, write: Write): WireEvent[] {
     };
     const headers = new Map(toHeaders(envelope));
     const body = Buffer.from(JSON.stringify(fact.data));
+    if (body.length > maxBodyBytes) throw new RangeError(`${fact.type} takes ${body.length} bytes, more than ${maxBodyBytes}`);
     const hash = hashEvent(subject, (name) => headers.get(name), body);
     previousHash = hash;
     return { subject, headers, body, id: envelope.id, version, hash, time: envelope.time, correlationId: envelope.correlationId };
@@ -75,10 +79,13 @@ export function damaged(aggregate: AggregateRef, after: Revision, found: Pick<Re
   );
 }
 
+/** Refuses with a RangeError or ZodError what could be stored but never read again. */
 export function checkWrites(writes: readonly Write[]): void {
-  const facts = writes.reduce((sum, write) => sum + write.facts.length, 0);
+  const facts = writes.flatMap((write) => write.facts);
   if (writes.length === 0 || writes.some((write) => write.facts.length === 0)) throw new RangeError('an append needs facts');
-  if (facts > 100) throw new RangeError(`an append takes at most 100 facts, not ${facts}`);
+  if (facts.length > 100) throw new RangeError(`an append takes at most 100 facts, not ${facts.length}`);
   if (new Set(writes.map((write) => subjectOf(write.aggregate))).size !== writes.length)
     throw new RangeError('an append names each aggregate once');
+  for (const { type, data } of facts)
+    if (readFact(type, data)?.type !== type) throw new RangeError(`${type} is not an event of the catalogue in its newest version`);
 }

@@ -1,1 +1,13 @@
-export {};
+export * from './read-model.js';
+export * from './rows.js';
+export { checkpointTables, slotTables } from './slots.js';
+export { ProjectionRunner, type ProjectionRunnerOptions } from './projection-runner.js';
+export { LogVerification } from './log-verification.js';
+export type { ModelQuery } from './as-of.js';
+export { dataSource, writerPool } from './data-source.js';
+export { migrate, type MigrateOptions } from './migrate.js';
+export type { RolePasswords, ServiceDatabase } from './roles.js';
+export { ReadSide, type ReadSideOptions } from './read-side.js';
+export { rowPerAggregate, type RowPerAggregate } from './row-per-aggregate.js';
+export { loadsTable, StreamLoader, type StreamLoaderOptions } from './stream-loader.js';
+export type { Query } from './transaction.js';

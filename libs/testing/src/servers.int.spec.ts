@@ -7,7 +7,8 @@ describe('the servers that tests start', () => {
   it('keep what NATS acknowledged over a kill', async () => {
     const nats = await startTestNats();
     const nc = await connect({ servers: nats.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
-    await (await jetstreamManager(nc)).streams.add({ name: 'S', subjects: ['s.>'] });
+    const manager = await jetstreamManager(nc, { timeout: 500 });
+    await manager.streams.add({ name: 'S', subjects: ['s.>'] });
     await jetstream(nc).publish('s.1', 'hello');
     const before = { port: nats.port, pid: nats.pid };
     const end = nats.exited;
@@ -16,7 +17,7 @@ describe('the servers that tests start', () => {
     await nats.restart();
     expect(nats.port).toBe(before.port);
     expect(nats.pid).not.toBe(before.pid);
-    const info = await waitFor(async () => (await jetstreamManager(nc)).streams.info('S'), { describe: 'the stream is back' });
+    const info = await waitFor(() => manager.streams.info('S'), { describe: 'the stream is back' });
     expect(info.state.messages).toBe(1);
     await nc.close();
   });
@@ -26,7 +27,9 @@ describe('the servers that tests start', () => {
     expect(one).not.toBe(two);
     const client = new Client({ connectionString: one });
     await client.connect();
-    const { rows } = await client.query(`SELECT version(), (SELECT count(*)::int FROM information_schema.tables WHERE table_schema = 'public') AS tables`);
+    const { rows } = await client.query(
+      `SELECT version(), (SELECT count(*)::int FROM information_schema.tables WHERE table_schema = 'public') AS tables`,
+    );
     expect(rows[0]).toMatchObject({ version: expect.stringContaining('PostgreSQL 18'), tables: 0 });
     await client.end();
   });

@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Problem } from '../http/problem.js';
 import { Pump, type Receive } from './output.js';
-import { endProcesses, type ProcessFamily } from './processes.js';
+import { endProcesses, findProcesses, type ProcessFamily } from './processes.js';
 
 /** A command that was checked and can be run. */
 export interface Command {
@@ -30,10 +31,12 @@ export interface ExecutionLimits {
 /** In the environment of every command, so that its processes are recognised wherever they went. */
 export const markerName = 'SANDLOT_EXECUTION';
 const timedOutExitCode = 124;
+/** `setsid daemon &` may outlive its shell before it has come to call setsid; it gets this long to do so. */
+const detachMs = 1_000;
 const shell = existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh';
 
 /**
- * The commands of one runtime. Each runs in a session of its own. When its shell exits, the session's other processes are
+ * The commands of one runtime. Each runs in a session of its own. A moment after its shell exits, the session's other processes are
  * ended; one that left it with setsid stays until the runtime ends. When a command is ended (time up, client gone, runtime
  * closing), those that left go too.
  */
@@ -135,9 +138,16 @@ export class Execution {
       interruption.stop();
       pumps.forEach((pump) => pump.discard());
       this.release();
-      // After the answer: what was left in the background must not delay it.
-      setImmediate(() => void endProcesses({ sessions: this.family.sessions }, this.graceMs));
+      // After the answer, which what was left in the background must not delay.
+      setImmediate(() => void this.endLeftovers());
     }
+  }
+
+  private async endLeftovers(): Promise<void> {
+    const leftovers: ProcessFamily = { sessions: [this.pid] };
+    if (findProcesses(leftovers).length === 0) return;
+    await sleep(detachMs, undefined, { ref: false });
+    await endProcesses(leftovers, this.graceMs);
   }
 }
 

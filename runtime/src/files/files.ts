@@ -69,7 +69,7 @@ export async function download(work: WorkFolder, path: string, res: ServerRespon
       res.end();
       return;
     }
-    const content = file.createReadStream({ start: 0, end: size - 1, autoClose: false });
+    const content = file.createReadStream({ start: 0, end: size - 1 });
     await pipeline(content, (chunks: AsyncIterable<Buffer>) => exactly(size, chunks), res);
   } finally {
     await file.close();

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { lstat, open, rename, rm } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { readBody } from '../http/body.js';
 import { Problem } from '../http/problem.js';
 import { isMultipart, readFilePart } from './multipart.js';
@@ -41,7 +40,8 @@ export async function store(work: WorkFolder, path: string, content: AsyncIterab
   const file = await open(temporary, 'wx', 0o666);
   try {
     if (old) await file.chmod(old.mode & 0o777);
-    const size = await write(file.createWriteStream({ autoClose: false }), content, limit);
+    await file.writeFile(atMost(limit, content));
+    const { size } = await file.stat();
     await rename(temporary, target);
     return { path, size };
   } catch (error) {
@@ -52,14 +52,11 @@ export async function store(work: WorkFolder, path: string, content: AsyncIterab
   }
 }
 
-async function write(file: NodeJS.WritableStream, content: AsyncIterable<Buffer>, limit: number): Promise<number> {
+async function* atMost(limit: number, content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let size = 0;
-  await pipeline(async function* () {
-    for await (const chunk of content) {
-      size += chunk.length;
-      if (size > limit) throw new Problem('BODY_TOO_LARGE', `The file may have at most ${limit} bytes.`);
-      yield chunk;
-    }
-  }, file);
-  return size;
+  for await (const chunk of content) {
+    size += chunk.length;
+    if (size > limit) throw new Problem('BODY_TOO_LARGE', `The file may have at most ${limit} bytes.`);
+    yield chunk;
+  }
 }

@@ -19,9 +19,9 @@ export function answerProblem(req: IncomingMessage, res: ServerResponse, error: 
     return;
   }
   const text = JSON.stringify(problem);
-  // A client that waits for "100 Continue" has not sent its body, and will not.
+  // A client that waits for "100 Continue" has not sent its body, and will not: Node closes its connection.
   const bodyHeldBack = req.headers.expect !== undefined && !req.complete;
-  if (bodyHeldBack || problem.code === 'BODY_TOO_LARGE') res.setHeader('connection', 'close');
+  if (problem.code === 'BODY_TOO_LARGE') res.setHeader('connection', 'close');
   res.writeHead(problem.status, {
     'content-type': 'application/problem+json',
     'content-length': Buffer.byteLength(text),

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { aggregateRef, type ApiKey as ApiKeyView } from '@sandlot/contracts';
-import type { Commands, Revision } from '@sandlot/event-store';
+import type { Commands, Handled, Revision } from '@sandlot/event-store';
 import {
   deriveId,
   DomainError,
@@ -14,33 +14,50 @@ import {
 import { apiKeyDecider, existing, type ApiKey } from './domain/apikey/apikey.js';
 import { userDecider } from './domain/user/decide.js';
 
+export interface NewApiKey {
+  context: CommandContext;
+  userId: UserId;
+  name: string;
+  expiresAt?: string | undefined;
+}
+
 /** What is asked of API keys. The key itself is made here, handed out once, and never written anywhere. */
 export class ApiKeys {
   constructor(private readonly commands: Commands) {}
 
-  /** @param key the key to register, where it exists already; made here otherwise */
-  async create(
-    request: { context: CommandContext; userId: UserId; name: string; expiresAt?: string | undefined },
-    key: string = formatApiKey(randomBytes(32)),
-  ): Promise<{ position: number; key: ApiKeyView & { key: string } }> {
-    const { context, userId, name } = request;
+  async create(request: NewApiKey): Promise<{ position: number; key: ApiKeyView & { key: string } }> {
+    const key = formatApiKey(randomBytes(32));
+    const { position, repeated, result } = await this.register(request, key);
+    if (repeated)
+      throw new DomainError(
+        'CONFLICT',
+        'an earlier delivery of this request created the key, and its answer showed it; revoke it and create another',
+        {
+          keyId: result.id,
+        },
+      );
+    return { position, key: { ...result, key } };
+  }
+
+  /** Makes a key that exists already one of the user's. */
+  register({ context, userId, name, expiresAt }: NewApiKey, key: string): Promise<Handled<ApiKeyView>> {
     const keyId = deriveId('key', context.commandId, 'apikey');
-    const { position, repeated, result } = await this.commands.handle(context, async (work) => {
+    return this.commands.handle(context, async (work) => {
       const user = await work.load(userDecider, aggregateRef('user', userId));
       if (user.state.status === 'absent') throw new DomainError('USER_NOT_FOUND', 'there is no such user');
       if (user.state.status === 'deleted') throw new DomainError('USER_DELETED', `the user ${user.state.username} is deleted`);
       const created = await work.load(apiKeyDecider, aggregateRef('apikey', keyId));
-      const expiresAt = request.expiresAt ? new Date(request.expiresAt).toISOString() : null;
-      created.decide({ type: 'CreateApiKey', userId, name, hash: hashApiKey(key), lastFour: key.slice(-4), expiresAt, at: context.at });
+      created.decide({
+        type: 'CreateApiKey',
+        userId,
+        name,
+        hash: hashApiKey(key),
+        lastFour: key.slice(-4),
+        expiresAt: expiresAt ? new Date(expiresAt).toISOString() : null,
+        at: context.at,
+      });
       return apiKeyView(keyId, created.state, { version: Math.max(1, created.revision.version), time: context.at }, Date.parse(context.at));
     });
-    if (repeated)
-      throw new DomainError(
-        'CONFLICT',
-        'the key was created by an earlier delivery of this request, and was shown then; revoke it and create another',
-        { keyId },
-      );
-    return { position, key: { ...result, key } };
   }
 
   async rename(context: CommandContext, keyId: KeyId, name: string, owner?: UserId): Promise<{ position: number; key: ApiKeyView }> {

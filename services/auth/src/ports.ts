@@ -1,13 +1,5 @@
-import type { KeyRecord, Personal, UserRecord } from '@sandlot/contracts';
+import type { Personal } from '@sandlot/contracts';
 import type { UserId } from '@sandlot/kernel';
-
-/** The bucket that the proxies read. Later records replace earlier ones by the version of the aggregate that they come from. */
-export interface KeyDirectory {
-  findKey(hash: string): Promise<KeyRecord | undefined>;
-  putKey(hash: string, record: KeyRecord): Promise<void>;
-  findUser(userId: UserId): Promise<UserRecord | undefined>;
-  putUser(record: UserRecord): Promise<void>;
-}
 
 export interface ClearPersonal {
   email: string | null;
@@ -22,3 +14,5 @@ export interface PersonalVault {
   /** Destroys the user's key. Can be repeated. */
   forget(userId: UserId): Promise<void>;
 }
+
+export const PERSONAL_VAULT = Symbol('PersonalVault');

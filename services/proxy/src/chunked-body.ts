@@ -41,7 +41,7 @@ export class ChunkedBody {
   private readLine(bytes: Buffer, at: number): number {
     const lf = bytes.indexOf(0x0a, at);
     const end = lf < 0 ? bytes.length : lf + 1;
-    this.line += bytes.latin1Slice(at, end);
+    this.line += bytes.toString('latin1', at, end);
     if (this.line.length > MAX_LINE) throw new MalformedResponse('chunk line is too long');
     if (lf < 0) return end;
     if (!this.line.endsWith('\r\n')) throw new MalformedResponse('bare LF in a chunked body');

@@ -55,7 +55,8 @@ export function parseAddress(address: string): { host: string; port: number } {
   const colon = address.lastIndexOf(':');
   const port = Number(address.slice(colon + 1));
   const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
-  if (colon < 1 || !Number.isInteger(port) || port < 1 || port > 65535) throw new UpstreamFailure('unreachable', `not an address: ${address}`);
+  if (colon < 1 || !Number.isInteger(port) || port < 1 || port > 65535)
+    throw new UpstreamFailure('unreachable', `not an address: ${address}`);
   return { host, port };
 }
 
@@ -69,7 +70,10 @@ export async function dial(address: string, { allowLoopback = false, connectTime
 
   return new Promise((done, failed) => {
     const socket = connect({ host: ip, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000, allowHalfOpen: true });
-    const timer = setTimeout(() => settle(new UpstreamFailure('timeout', `${address} did not accept a connection in time`)), deadline - Date.now());
+    const timer = setTimeout(
+      () => settle(new UpstreamFailure('timeout', `${address} did not accept a connection in time`)),
+      deadline - Date.now(),
+    );
     const onError = (cause: Error) => settle(new UpstreamFailure('unreachable', `${address} cannot be reached`, { cause }));
     const onConnect = () => settle(undefined);
     function settle(failure: UpstreamFailure | undefined) {

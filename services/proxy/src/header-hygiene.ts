@@ -80,7 +80,8 @@ export function readRequestHead(raw: readonly string[], httpVersion: string): Re
         head.body = 'chunked';
         break;
       case 'expect':
-        if (value.toLowerCase() !== '100-continue') return new Refusal('MALFORMED_REQUEST', 'Only Expect: 100-continue is understood', { status: 417 });
+        if (value.toLowerCase() !== '100-continue')
+          return new Refusal('MALFORMED_REQUEST', 'Only Expect: 100-continue is understood', { status: 417 });
         head.expectsContinue = httpVersion === '1.1';
         break;
       case 'traceparent':
@@ -132,7 +133,16 @@ export function requestTrailerLines(raw: readonly string[]): string {
   return lines;
 }
 
-const RESPONSE_HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'te', 'proxy-authenticate', 'x-request-id']);
+const RESPONSE_HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+  'te',
+  'proxy-authenticate',
+  'x-request-id',
+]);
 const RESPONSE_ORIGIN_WIDE = new Set([
   'set-cookie', 'set-cookie2', 'clear-site-data', 'service-worker-allowed', 'strict-transport-security', 'alt-svc',
   'public-key-pins', 'public-key-pins-report-only', 'access-control-allow-credentials', 'origin-agent-cluster', 'nel', 'report-to',

@@ -1,18 +1,6 @@
-import type { Caller } from './authentication.js';
+import type { IdentityClaims } from '@sandlot/service-kit';
 
-/** What the proxy tells the gateway of a request that it authenticated. */
-export interface Identity extends Caller {
-  ip: string;
-  requestId: string;
-  /** Seconds since 1970. */
-  iat: number;
-}
-
-/** Makes the value of x-sandlot-identity: base64url JSON, a dot, base64url HMAC-SHA256. */
+/** Makes the value of x-sandlot-identity, by which the gateway knows whose request it is. */
 export interface IdentitySigner {
-  sign(identity: Identity): string;
+  sign(identity: IdentityClaims): string;
 }
-
-export const IDENTITY_HEADER = 'x-sandlot-identity';
-/** Set by the gateway on its answers: the code of a refusal, for the access record. Never reaches the client. */
-export const CODE_HEADER = 'x-sandlot-code';

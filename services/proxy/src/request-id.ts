@@ -28,7 +28,7 @@ export function newIdBody(milliseconds: number): string {
   for (let i = 10; i < 26; i++) text[i] = ALPHABET[random[used++]! & 31]!;
   text[10] = ALPHABET[0b01110 | (random[used - 16]! & 1)]!;
   text[13] = ALPHABET[0b01000 | (random[used - 13]! & 0b10011)]!;
-  return text.latin1Slice();
+  return text.toString('latin1');
 }
 
 /** A W3C trace context for a request that came without one; not sampled. */
@@ -37,7 +37,7 @@ export function newTraceparent(): string {
     randomFillSync(random);
     used = 0;
   }
-  const hex = random.hexSlice(used, used + 24);
+  const hex = random.toString('hex', used, used + 24);
   used += 24;
   return `00-${hex.slice(0, 32)}-${hex.slice(32)}-00`;
 }

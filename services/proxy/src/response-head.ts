@@ -37,7 +37,7 @@ const STATUS_LINE_START = 'HTTP/1.';
 export function parseResponseHead(buffer: Buffer): ResponseHead | undefined {
   const end = buffer.indexOf('\r\n\r\n');
   if (end < 0 || end > MAX_RESPONSE_HEAD) return checkPartial(buffer);
-  const text = buffer.latin1Slice(0, end + 2);
+  const text = buffer.toString('latin1', 0, end + 2);
   if (!HEAD.test(text)) throw new MalformedResponse('malformed response head');
 
   const lineEnd = text.indexOf('\r\n');
@@ -67,7 +67,7 @@ export function parseTrailers(text: string): string[] {
 }
 
 function readFields(text: string, from: number, into: string[]): void {
-  for (let at = from; at < text.length; ) {
+  for (let at = from; at < text.length;) {
     const end = text.indexOf('\r\n', at);
     const colon = text.indexOf(':', at);
     into.push(text.slice(at, colon), text.slice(colon + 1, end).replace(OUTER_WHITESPACE, ''));
@@ -104,8 +104,9 @@ function readConnection(head: ResponseHead, value: string): void {
 /** Says no early, so that a peer that speaks another protocol or ends lines with LF does not hold the client until a deadline. */
 function checkPartial(buffer: Buffer): undefined {
   if (buffer.length > MAX_RESPONSE_HEAD) throw new MalformedResponse('response head is too large');
-  const text = buffer.latin1Slice();
+  const text = buffer.toString('latin1');
   const start = text.slice(0, STATUS_LINE_START.length);
-  if (!STATUS_LINE_START.startsWith(start) || BARE_LF.test(text) || text.includes('\0')) throw new MalformedResponse('not an HTTP/1 response');
+  if (!STATUS_LINE_START.startsWith(start) || BARE_LF.test(text) || text.includes('\0'))
+    throw new MalformedResponse('not an HTTP/1 response');
   return undefined;
 }

@@ -51,19 +51,17 @@ export class UpstreamConnection {
   private interim = 0;
   private reusable = true;
   private upgrading = false;
+  private behindHead: Buffer | undefined;
 
   constructor(
     readonly socket: Socket,
     readonly address: string,
   ) {
-    socket.on('data', (bytes: Buffer) => this.read(bytes));
-    socket.on('end', () => this.ended());
-    socket.on('error', (cause) => this.fail(new UpstreamFailure('reset', `${address} closed the connection`, { cause })));
+    socket.on('data', this.read).on('end', this.ended).on('error', this.broken).on('drain', this.drained);
     socket.on('close', () => {
       this.fail(new UpstreamFailure('reset', `${address} closed the connection`));
       this.onClosed();
     });
-    socket.on('drain', () => this.onDrain());
   }
 
   get usable(): boolean {
@@ -88,12 +86,13 @@ export class UpstreamConnection {
     this.upgrading = true;
   }
 
-  /** Gives the socket away after a 101; what came behind the head has been put back in front of what follows. */
-  detach(): Socket {
+  /** Gives the socket away after a 101, with what came behind its head. */
+  detach(): { socket: Socket; first: Buffer | undefined } {
+    const { socket, behindHead: first } = this;
     this.sink = undefined;
     this.deadline = 0;
-    this.socket.removeAllListeners('data').removeAllListeners('end').removeAllListeners('error').removeAllListeners('drain');
-    return this.socket;
+    socket.off('data', this.read).off('end', this.ended).off('error', this.broken).off('drain', this.drained);
+    return { socket, first };
   }
 
   pause(): void {
@@ -111,7 +110,7 @@ export class UpstreamConnection {
     this.socket.destroy();
   }
 
-  private read(bytes: Buffer): void {
+  private readonly read = (bytes: Buffer): void => {
     if (!this.sink) return this.destroy(); // nobody asked: whatever this is, it must not become the next request's answer
     this.answered = true;
     const sink = this.sink;
@@ -122,7 +121,7 @@ export class UpstreamConnection {
       return this.fail(new UpstreamFailure('malformed', `${this.address} sent a malformed response: ${error.message}`));
     }
     if (this.sink === sink) sink.onWaiting();
-  }
+  };
 
   private consume(bytes: Buffer): void {
     let rest: Buffer | undefined = bytes;
@@ -155,8 +154,7 @@ export class UpstreamConnection {
     const sink = this.sink!;
     if (head.status === 101) {
       if (!this.upgrading) throw new MalformedResponse('101 without a request to upgrade');
-      if (rest) this.socket.unshift(rest);
-      this.phase = 'close';
+      this.behindHead = rest;
       return sink.onHead(head);
     }
     this.deadline = 0;
@@ -198,11 +196,17 @@ export class UpstreamConnection {
     this.complete(chunks.trailers);
   }
 
-  private ended(): void {
+  private readonly ended = (): void => {
     if (this.phase === 'close' && this.sink) this.complete(NOTHING);
     else this.fail(new UpstreamFailure('reset', `${this.address} closed the connection before its response was complete`));
     this.socket.destroy();
-  }
+  };
+
+  private readonly broken = (cause: Error): void => {
+    this.fail(new UpstreamFailure('reset', `${this.address} closed the connection`, { cause }));
+  };
+
+  private readonly drained = (): void => this.onDrain();
 
   private complete(trailers: string[]): void {
     const sink = this.sink!;
@@ -213,6 +217,7 @@ export class UpstreamConnection {
     sink.onEnd(trailers);
   }
 
+  /** Closes the connection and tells the sink why. */
   fail(failure: UpstreamFailure): void {
     const sink = this.sink;
     this.sink = undefined;

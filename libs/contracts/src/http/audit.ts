@@ -7,7 +7,6 @@ export const AuditEntry = z
   .object({
     id: z.string().describe('the event, or the refused request'),
     at: Timestamp,
-    cursor: z.string().describe('for Last-Event-ID'),
     actorType: z.enum(['user', 'admin', 'service', 'anonymous']),
     actorId: z.string(),
     actor: z.string().describe('the username, or the name of the service'),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Timestamp } from '../names.js';
-import { pageOf, pageQuery } from './pagination.js';
+import { pageQuery } from './pagination.js';
 
 export const ProjectionView = z
   .object({
@@ -56,7 +56,17 @@ export const ReplayBody = z
   .refine((body) => (body.fromPosition === undefined) !== (body.fromTime === undefined), 'needs either fromPosition or fromTime')
   .meta({ id: 'Replay' });
 export const DeadLetterQuery = z.object({ ...pageQuery, consumer: z.string().max(64).optional() });
-export const DeadLetterPage = pageOf(DeadLetterView, 'DeadLetterPage');
+
+/** A service that did not answer in time: what it has is missing from the list. */
+export const UnansweredService = z.object({ service: z.string(), code: z.string(), detail: z.string() }).meta({ id: 'UnansweredService' });
+export type UnansweredService = z.infer<typeof UnansweredService>;
+const unanswered = z.array(UnansweredService).describe('services that did not answer, whose entries are missing here');
+export const ProjectionList = z.object({ items: z.array(ProjectionView), unanswered }).meta({ id: 'ProjectionList' });
+export const ConsumerList = z.object({ items: z.array(ConsumerView), unanswered }).meta({ id: 'ConsumerList' });
+export const DeadLetterPage = z
+  .object({ items: z.array(DeadLetterView), nextCursor: z.string().nullable(), unanswered })
+  .meta({ id: 'DeadLetterPage' });
+
 export const ReconcileReport = z
   .object({
     reconciled: z.int(),

@@ -32,6 +32,7 @@ export const Sandbox = z
     message: z.string().nullable(),
     image: z.string(),
     ports: z.array(SandboxPort),
+    service: z.string().optional().describe('the host that the proxy dials, while the sandbox runs'),
     createdAt: Timestamp,
     updatedAt: Timestamp,
     version: z.int().describe('of the ETag'),
@@ -41,6 +42,22 @@ export type Sandbox = z.infer<typeof Sandbox>;
 
 export const SandboxListQuery = z.object({ ...pageQuery, state: SandboxState.optional() });
 export const SandboxPage = pageOf(Sandbox, 'SandboxPage');
+
+/** The form of `GET /sandboxes` outside /api: every sandbox that the caller may see, in one answer. */
+export const SandboxListing = z
+  .object({
+    count: z.int(),
+    sandboxes: z.array(
+      z.object({
+        path: z.string().describe('where the proxy has it: `alice/my-sandbox`'),
+        service: z.string().describe('what the proxy dials; the name of the sandbox while it does not run'),
+        namespace: z.string(),
+        ready: z.boolean(),
+      }),
+    ),
+  })
+  .meta({ id: 'SandboxListing' });
+export type SandboxListing = z.infer<typeof SandboxListing>;
 
 export const QuotaBody = z
   .strictObject({ sandboxes: Quota.shape.sandboxes.optional(), cpu: Quota.shape.cpu.optional(), memory: Quota.shape.memory.optional() })

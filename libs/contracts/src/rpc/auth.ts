@@ -42,7 +42,7 @@ export const ResolveUsername = defineQuery(
   z.object({ username: z.string().max(64) }),
   z.object({ userId: UserIdSchema }),
 );
-export const GetUser = defineQuery('svc.auth.user.get', z.object({ userId: UserIdSchema, atLeast: AtLeast }), User);
+export const GetUser = defineQuery('svc.auth.user.get', z.object({ userId: UserIdSchema }), User);
 export const ListUsers = defineQuery('svc.auth.user.list', z.object({ ...UserListQuery.shape, atLeast: AtLeast }), UserPage);
 
 export const CreateApiKey = defineCommand(
@@ -53,12 +53,12 @@ export const CreateApiKey = defineCommand(
 /** With `userId`, only a key of that user: anything else is KEY_NOT_FOUND. */
 export const RenameApiKey = defineCommand(
   'svc.auth.apikey.rename',
-  z.object({ context, keyId: KeyIdSchema, userId: UserIdSchema.optional(), name: z.string() }),
+  z.object({ context, keyId: KeyIdSchema, userId: UserIdSchema.optional(), expectedVersion, name: z.string() }),
   z.object({ position: Position, key: ApiKey }),
 );
 export const RevokeApiKey = defineCommand(
   'svc.auth.apikey.revoke',
-  z.object({ context, keyId: KeyIdSchema, userId: UserIdSchema.optional() }),
+  z.object({ context, keyId: KeyIdSchema, userId: UserIdSchema.optional(), expectedVersion }),
   z.object({ position: Position }),
 );
 export const ListApiKeys = defineQuery(

@@ -33,6 +33,8 @@ export const ListSandboxes = defineQuery(
   z.object({ ...SandboxListQuery.shape, userId: UserIdSchema.optional().describe('all users without it'), atLeast: AtLeast }),
   SandboxPage,
 );
+/** How many sandboxes there are, deleted ones left out. */
+export const CountSandboxes = defineQuery('svc.provisioner.sandbox.count', z.object({}), z.object({ count: z.int().min(0) }));
 
 export const SetQuota = defineCommand(
   'svc.provisioner.quota.set',

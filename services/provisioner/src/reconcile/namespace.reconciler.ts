@@ -5,7 +5,7 @@ import { ledgerDecider } from '../domain/ledger/ledger.js';
 import { decide, namespaceDecider } from '../domain/namespace/namespace.js';
 import type { Runtime } from '../ports.js';
 import { planNamespace, reportOfNamespace } from './plan.js';
-import type { Reconciled } from './reconciled.js';
+import type { Reconciled } from '@sandlot/consumers';
 
 /** Makes the user's namespace, and takes it away when the user is gone and nothing is left in it. Never touches one that is not ours. */
 export class NamespaceReconciler {

@@ -5,7 +5,7 @@ import { ledgerDecider } from '../domain/ledger/ledger.js';
 import { decide, namespaceDecider } from '../domain/namespace/namespace.js';
 import type { Runtime } from '../ports.js';
 import { planQuota } from './plan.js';
-import type { Reconciled } from './reconciled.js';
+import type { Reconciled } from '@sandlot/consumers';
 
 /** Gives the user's namespace the quota that the ledger has, or the platform's default. */
 export class QuotaReconciler {

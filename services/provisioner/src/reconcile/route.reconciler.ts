@@ -5,7 +5,7 @@ import { routeDecider, sameRoute } from '../domain/route/route.js';
 import { sandboxDecider } from '../domain/sandbox/decide.js';
 import type { RouteTable } from '../ports.js';
 import { wantedRoute } from './plan.js';
-import type { Reconciled } from './reconciled.js';
+import type { Reconciled } from '@sandlot/consumers';
 
 /** Tells the proxies where each sandbox is. A name may have passed on to a newer sandbox: only a route of our own is withdrawn. */
 export class RouteReconciler {

@@ -6,7 +6,7 @@ import { decide, sandboxDecider, type Report } from '../domain/sandbox/decide.js
 import type { Sandbox } from '../domain/sandbox/sandbox.js';
 import type { Runtime } from '../ports.js';
 import { planSandbox, reportOf } from './plan.js';
-import type { Reconciled } from './reconciled.js';
+import type { Reconciled } from '@sandlot/consumers';
 
 /**
  * Brings the runtime to what the log says, one sandbox at a time.

@@ -1,12 +1,12 @@
 import { QuotaSet, SandboxAdmitted, SandboxReleased } from '@sandlot/contracts';
-import { DomainError, newId } from '@sandlot/kernel';
+import { DomainError, newId, type SandboxId } from '@sandlot/kernel';
 import { given } from '@sandlot/testing';
 import { decide, ledgerDecider } from './ledger.js';
 
 const defaultQuota = { sandboxes: 2, cpu: '4', memory: '8Gi' };
 const [first, second, third] = [newId('sbx'), newId('sbx'), newId('sbx')];
 const ledger = given(ledgerDecider);
-const admitted = (sandboxId: string, name: string) => SandboxAdmitted({ sandboxId, name });
+const admitted = (sandboxId: SandboxId, name: string) => SandboxAdmitted({ sandboxId, name });
 const admit = (sandboxId: typeof first, name: string) => ({ type: 'AdmitSandbox' as const, sandboxId, name, defaultQuota });
 
 describe("a user's ledger", () => {

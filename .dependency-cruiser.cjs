@@ -1,0 +1,90 @@
+/** The architecture as a test. Each rule says why; `make check` runs them. */
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-cycles',
+      comment: 'What depends on each other in a circle cannot be read, tested or replaced alone.',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'domain-is-pure',
+      comment: 'The rules of a service must be provable without Nest, NATS, a database or a clock: domain/ imports only kernel, contracts and itself.',
+      severity: 'error',
+      from: { path: '^services/[^/]+/src/domain/', pathNot: '\\.spec\\.ts$' },
+      to: { pathNot: ['^services/[^/]+/src/domain/', '^libs/(kernel|contracts)/'] },
+    },
+    {
+      name: 'domain-needs-no-node',
+      comment: 'Time, randomness and I/O come in with the command.',
+      severity: 'error',
+      from: { path: '^services/[^/]+/src/domain/' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'kernel-depends-on-nothing',
+      comment: 'Everything stands on it. zod is only a type there.',
+      severity: 'error',
+      from: { path: '^libs/kernel/src/', pathNot: '\\.spec\\.ts$' },
+      to: { pathNot: ['^libs/kernel/src/', '^node_modules/zod/', '^(node:)?(crypto|zlib)$'] },
+    },
+    {
+      name: 'contracts-are-pure',
+      comment: 'What services say to each other must be readable by anybody: schemas, no transport.',
+      severity: 'error',
+      from: { path: '^libs/contracts/src/', pathNot: '\\.spec\\.ts$' },
+      to: { pathNot: ['^libs/(contracts|kernel)/', '^node_modules/zod/', '^(node:)?crypto$'] },
+    },
+    {
+      name: 'services-never-import-services',
+      comment: 'All that passes between services is events and messages, so that each can run, fail and be deployed alone. Standalone starts them all and is the exception.',
+      severity: 'error',
+      from: { path: '^services/([^/]+)/', pathNot: '^services/standalone/' },
+      to: { path: '^services/', pathNot: '^services/$1/' },
+    },
+    {
+      name: 'libs-never-import-services',
+      comment: 'A library that knows a service cannot serve the others.',
+      severity: 'error',
+      from: { path: '^libs/' },
+      to: { path: '^services/' },
+    },
+    {
+      name: 'only-the-module-picks-adapters',
+      comment: 'One file decides what stands behind the ports; everything else can be tested with the twin in memory.',
+      severity: 'error',
+      from: { path: '^services/([^/]+)/src/', pathNot: ['^services/[^/]+/src/adapters/', '\\.module\\.ts$', '\\.spec\\.ts$', '\\.features\\.ts$', '/testing/'] },
+      to: { path: '^services/$1/src/adapters/' },
+    },
+    {
+      name: 'production-never-imports-testing',
+      comment: 'libs/testing starts and kills servers; nothing that users run may depend on it.',
+      severity: 'error',
+      from: { path: '^(libs|services|runtime)/', pathNot: ['^libs/testing/', '\\.(spec|features|fixture)\\.ts$', '/testing/'] },
+      to: { path: '^libs/testing/' },
+    },
+    {
+      name: 'the-sandbox-runtime-stands-alone',
+      comment: 'It runs inside sandboxes, next to code that nobody trusts: no dependency but Node, small and quick to start.',
+      severity: 'error',
+      from: { path: '^runtime/src/', pathNot: '\\.(spec|fixture)\\.ts$' },
+      to: { pathNot: ['^runtime/src/'], dependencyTypesNot: ['core'] },
+    },
+    {
+      name: 'no-names-that-say-nothing',
+      comment: 'utils, common and helpers hide what a thing is for: name the concept.',
+      severity: 'error',
+      from: {},
+      to: { path: '^(libs|services|runtime)/.*/(utils?|helpers?|common|misc|types)(/|\\.ts$)' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: ['(^|/)dist/', '^node_modules/(?!@sandlot/)'] },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.base.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'default'] },
+  },
+};

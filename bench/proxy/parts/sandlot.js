@@ -1,0 +1,35 @@
+// The data plane as it is served: key authentication, owner check, records on (in batches, as JSON; the publishing itself is NATS').
+import { createHmac } from 'node:crypto';
+import { DataPlane } from '@sandlot/proxy';
+import { formatApiKey, hashApiKey } from '@sandlot/kernel';
+
+const key = formatApiKey(Buffer.alloc(32, 7));
+const hash = hashApiKey(key);
+const keyRecord = { keyId: 'key_1', userId: 'usr_1', status: 'active', expiresAt: new Date(Date.now() + 864e5).toISOString() };
+const user = { userId: 'usr_1', username: 'alice', role: 'user', status: 'active' };
+const route = {
+  sandboxId: 'sbx_1', owner: 'usr_1', username: 'alice', name: 's1', state: 'running',
+  ports: [{ port: 8888, address: `127.0.0.1:${process.argv[2]}` }],
+}; // prettier-ignore
+
+const directory = {
+  key: (wanted) => (wanted === hash ? keyRecord : undefined),
+  user: (id) => (id === 'usr_1' ? user : undefined),
+  route: (username, name) => (username === 'alice' && name === 's1' ? route : undefined),
+};
+let batch = [];
+let bytes = 0;
+const flush = () => {
+  bytes += Buffer.from(JSON.stringify(batch)).length;
+  batch = [];
+};
+setInterval(() => batch.length > 0 && flush(), 200);
+const plane = new DataPlane({
+  directory,
+  signer: { sign: (identity) => createHmac('sha256', 'x').update(JSON.stringify(identity)).digest('base64url') },
+  gatewayAddress: '127.0.0.1:9',
+  recorder: { record: (record) => batch.push(record) >= 500 && flush() },
+  sandboxes: { allowLoopback: true },
+});
+const { port } = await plane.listen(0, '127.0.0.1');
+process.send({ port, path: '/proxy/s1/hello', headers: { authorization: `Bearer ${key}` } });

@@ -1,0 +1,23 @@
+import { connect } from '@nats-io/transport-node';
+import { JetStreamEventStore } from '@sandlot/event-store';
+import { migrate, ProjectionRunner, writerPool } from '@sandlot/projections';
+import { accounts, migrations } from './accounts.ts';
+import pg from 'pg';
+const owner = 'postgresql://postgres@127.0.0.1:54399/';
+const admin = new pg.Client(owner + 'postgres'); await admin.connect();
+await admin.query('drop database if exists prof with (force)'); await admin.query('create database prof'); await admin.end();
+const connection = await connect({ servers: '127.0.0.1:42299' });
+const store = await JetStreamEventStore.open(connection);
+const { writerUrl } = await migrate({ service: 'provisioner', ownerUrl: owner + 'prof', migrations });
+const pool = writerPool('provisioner', writerUrl);
+const total = +process.argv[2]!;
+const timing: Record<string, number> = {};
+if (process.argv[4]==='q') { const orig = pg.Client.prototype.query as any; (pg.Client.prototype as any).query = function (sql: any, ...rest: any[]) { const t = performance.now(); const r = orig.call(this, sql, ...rest); const k = String(sql).trim().slice(0, 50).replace(/\s+/g,' '); r?.then?.(() => { timing[k] = (timing[k] ?? 0) + performance.now() - t; }, () => {}); return r; }; }
+const runner = new ProjectionRunner({ service: 'provisioner', connection, pool, store, models: [accounts], batch: +(process.argv[3] ?? 2000) });
+runner.start();
+const began = performance.now(); const cpu = process.cpuUsage();
+while (runner.status()[0]!.position < total) await new Promise((r) => setTimeout(r, 20));
+const s = (performance.now() - began) / 1000; const u = process.cpuUsage(cpu);
+console.log((total / s).toFixed(0), '/s', 'node cpu us/event', ((u.user + u.system) / total).toFixed(1), 'rss', process.memoryUsage().rss >> 20);
+console.log(timing);
+await runner.stop(); await pool.end(); await connection.close();

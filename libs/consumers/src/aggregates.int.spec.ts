@@ -1,0 +1,50 @@
+import { StorageType } from '@nats-io/jetstream';
+import { DOMAIN_STREAM } from '@sandlot/contracts';
+import { idsOf } from './index.js';
+import { domainStream, startTestLog } from './test-service.js';
+
+describe('the ids of all aggregates of a kind', () => {
+  it('are each given once, from a log of many', async () => {
+    const { connection, manager } = await startTestLog();
+    await manager.streams.delete(DOMAIN_STREAM);
+    await manager.streams.add({ ...domainStream, storage: StorageType.Memory }); // what is read does not depend on it
+    const users = 20_000;
+    for (let i = 0; i < users; i += 1) {
+      connection.publish(`sandlot.auth.user.u${i}`, '{}');
+      if (i % 4 === 0) connection.publish(`sandlot.auth.user.u${i >> 1}`, '{}');
+      if (i % 4 === 1) connection.publish(`sandlot.auth.apikey.k${i}`, '{}');
+      if (i % 2_000 === 0) await connection.flush();
+    }
+    await manager.streams.info(DOMAIN_STREAM);
+    const ids: string[] = [];
+    for await (const id of idsOf(connection, 'user')) ids.push(id);
+    expect(ids).toHaveLength(users);
+    expect(new Set(ids).size).toBe(users);
+    expect(ids.every((id) => id.startsWith('u'))).toBe(true);
+  });
+
+  it('are none in an empty log, or when there are only others', async () => {
+    const { connection } = await startTestLog();
+    const count = async () => {
+      let found = 0;
+      for await (const _ of idsOf(connection, 'user')) found += 1;
+      return found;
+    };
+    expect(await count()).toBe(0);
+    connection.publish('sandlot.auth.apikey.k1', '{}');
+    await connection.flush();
+    expect(await count()).toBe(0);
+  });
+
+  it('end, though the log goes on growing', async () => {
+    const { connection, append } = await startTestLog();
+    const { UserDisabled } = await import('@sandlot/contracts');
+    for (let i = 0; i < 20; i += 1) await append('user', `u${i}`, UserDisabled({}));
+    const ids: string[] = [];
+    for await (const id of idsOf(connection, 'user')) {
+      ids.push(id);
+      await append('user', `later-${ids.length}`, UserDisabled({}));
+    }
+    expect(ids).toEqual(Array.from({ length: 20 }, (_, i) => `u${i}`));
+  });
+});

@@ -1,0 +1,80 @@
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { Context } from '@sandlot/contracts';
+import { verifiedLog, type EventStore } from '@sandlot/event-store';
+import { DomainError } from '@sandlot/kernel';
+import type { Pool } from 'pg';
+import type { DataSource, ObjectLiteral, Repository, EntityTarget } from 'typeorm';
+import { dataSource, writerPool } from './data-source.js';
+import { LogVerification } from './log-verification.js';
+import { ProjectionRunner, type ProjectionRunnerOptions } from './projection-runner.js';
+import type { ReadModel } from './read-model.js';
+import { messageOf } from './stops.js';
+
+export interface ReadSideOptions {
+  readonly service: Context;
+  readonly connection: NatsConnection;
+  readonly store: EventStore;
+  readonly writerUrl: string;
+  /** Default: the writer's, whose connections then only read. */
+  readonly readerUrl?: string | undefined;
+  readonly models: readonly ReadModel[];
+  readonly entities: readonly (new () => object)[];
+  readonly log: NonNullable<ProjectionRunnerOptions['log']>;
+}
+
+const connectAgainMs = 1_000;
+
+/** A service's read models and the connections that they need. Starts and goes on whatever is away; queries meanwhile are refused. */
+export class ReadSide {
+  readonly pool: Pool;
+  readonly runner: ProjectionRunner;
+  private readonly database: DataSource;
+  private readonly verification: LogVerification;
+  private stopped = false;
+  private connecting: Promise<void> | undefined;
+
+  constructor(private readonly options: ReadSideOptions) {
+    const { service, connection, store, models, log } = options;
+    this.pool = writerPool(service, options.writerUrl);
+    this.database = dataSource(service, options.readerUrl ?? options.writerUrl, [...options.entities]);
+    this.verification = new LogVerification(() => verifiedLog(connection), { onError: (message) => log('warn', message, { service }) });
+    this.runner = new ProjectionRunner({ service, connection, pool: this.pool, store, models, verification: this.verification, log });
+  }
+
+  start(): void {
+    this.runner.start();
+    this.connecting = this.connect();
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.verification.stop();
+    await Promise.all([this.runner.stop(), this.connecting]);
+    if (this.database.isInitialized) await this.database.destroy();
+    await this.pool.end();
+  }
+
+  /** What the reader sees of one view. Throws DomainError UNAVAILABLE while PostgreSQL has not been reached yet. */
+  rows<Row extends ObjectLiteral>(entity: EntityTarget<Row>): Repository<Row> {
+    if (!this.database.isInitialized) throw new DomainError('UNAVAILABLE', 'the read models are not available yet');
+    return this.database.getRepository(entity);
+  }
+
+  /** One statement as the reader, for what entities cannot say. */
+  async query<Row>(sql: string, params: readonly unknown[]): Promise<Row[]> {
+    if (!this.database.isInitialized) throw new DomainError('UNAVAILABLE', 'the read models are not available yet');
+    return this.database.query<Row[]>(sql, [...params]);
+  }
+
+  private async connect(): Promise<void> {
+    for (let failures = 0; !this.stopped; failures += 1) {
+      try {
+        await this.database.initialize();
+        return;
+      } catch (error) {
+        if (failures === 0) this.options.log('warn', 'still waiting for PostgreSQL', { service: this.options.service, error: messageOf(error) });
+        await new Promise((resolve) => setTimeout(resolve, connectAgainMs));
+      }
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import { Controller } from '@nestjs/common';
+import { Payload } from '@nestjs/microservices';
+import { authMessages as messages } from '@sandlot/contracts';
+import { Handles } from '@sandlot/service-kit';
+import type { z } from 'zod';
+import { ApiKeys } from '../api-keys.js';
+import { UserList } from '../user-list.js';
+
+type Request<Name extends keyof typeof messages> = z.output<(typeof messages)[Name]['request']>;
+
+@Controller()
+export class ApiKeysController {
+  constructor(
+    private readonly keys: ApiKeys,
+    private readonly list: UserList,
+  ) {}
+
+  @Handles(messages.CreateApiKey)
+  create(@Payload() request: Request<'CreateApiKey'>) {
+    return this.keys.create(request);
+  }
+
+  @Handles(messages.RenameApiKey)
+  rename(@Payload() { context, keyId, name, userId }: Request<'RenameApiKey'>) {
+    return this.keys.rename(context, keyId, name, userId);
+  }
+
+  @Handles(messages.RevokeApiKey)
+  async revoke(@Payload() { context, keyId, userId }: Request<'RevokeApiKey'>) {
+    const { position } = await this.keys.revoke(context, keyId, userId);
+    return { position };
+  }
+
+  @Handles(messages.ListApiKeys)
+  all(@Payload() request: Request<'ListApiKeys'>) {
+    return this.list.keys(request);
+  }
+}

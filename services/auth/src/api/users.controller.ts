@@ -1,0 +1,54 @@
+import { Controller } from '@nestjs/common';
+import { Payload } from '@nestjs/microservices';
+import { authMessages as messages } from '@sandlot/contracts';
+import { Handles } from '@sandlot/service-kit';
+import type { z } from 'zod';
+import { UserList } from '../user-list.js';
+import { Users } from '../users.js';
+
+type Request<Name extends keyof typeof messages> = z.output<(typeof messages)[Name]['request']>;
+
+@Controller()
+export class UsersController {
+  constructor(
+    private readonly users: Users,
+    private readonly list: UserList,
+  ) {}
+
+  @Handles(messages.CreateUser)
+  create(@Payload() request: Request<'CreateUser'>) {
+    return this.users.create(request);
+  }
+
+  @Handles(messages.UpdateUser)
+  update(@Payload() request: Request<'UpdateUser'>) {
+    return this.users.change(request);
+  }
+
+  @Handles(messages.DeleteUser)
+  async delete(@Payload() { context, userId, expectedVersion }: Request<'DeleteUser'>) {
+    const { position } = await this.users.delete(context, userId, expectedVersion);
+    return { position };
+  }
+
+  @Handles(messages.ForgetUser)
+  async forget(@Payload() { context, userId }: Request<'ForgetUser'>) {
+    const { position } = await this.users.forget(context, userId);
+    return { position };
+  }
+
+  @Handles(messages.ResolveUsername)
+  async resolve(@Payload() { username }: Request<'ResolveUsername'>) {
+    return { userId: await this.users.resolve(username) };
+  }
+
+  @Handles(messages.GetUser)
+  get(@Payload() { userId }: Request<'GetUser'>) {
+    return this.users.get(userId);
+  }
+
+  @Handles(messages.ListUsers)
+  all(@Payload() request: Request<'ListUsers'>) {
+    return this.list.users(request);
+  }
+}

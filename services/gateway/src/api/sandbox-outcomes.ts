@@ -1,0 +1,40 @@
+import { Injectable } from '@nestjs/common';
+import { provisionerMessages as provisioner, type ReplyOf } from '@sandlot/contracts';
+import { DomainError, type UserId } from '@sandlot/kernel';
+import { RpcClient } from '@sandlot/service-kit';
+import { accepted, at, changed, created, done, type Answer } from '../http/answer.js';
+
+type Accepted = ReplyOf<typeof provisioner.PauseSandbox>;
+const settled = new Set(['running', 'paused', 'failed', 'deleted']);
+
+export interface OutcomeOptions {
+  readonly location: string;
+  /** For how many seconds the caller would rather wait than get 202. */
+  readonly wait: number;
+  readonly creates?: boolean;
+}
+
+/** What the caller is told of a sandbox that is on its way: 202, or what has become of it within the time that `Prefer: wait` gives. */
+@Injectable()
+export class SandboxOutcomes {
+  constructor(private readonly rpc: RpcClient) {}
+
+  async of({ position, sandbox }: Accepted, { location, wait, creates = false }: OutcomeOptions): Promise<Answer> {
+    const outcome = wait > 0 ? await this.waitFor(sandbox.owner, sandbox.name, wait) : undefined;
+    if (outcome === undefined) return accepted(position, location, sandbox);
+    const applied = { 'preference-applied': `wait=${wait}` };
+    if (outcome === 'gone') return done(position).with(applied);
+    return (creates ? created(position, location, outcome) : changed(position, outcome)).with({ ...applied, ...at(position) });
+  }
+
+  /** Undefined when it has not settled in time, or nobody can say: it is accepted all the same. */
+  private async waitFor(userId: UserId, name: string, seconds: number): Promise<Accepted['sandbox'] | 'gone' | undefined> {
+    const settledWithinMs = seconds * 1_000;
+    try {
+      const sandbox = await this.rpc.call(provisioner.GetSandbox, { userId, name, settledWithinMs }, { withinMs: settledWithinMs + 5_000 });
+      return settled.has(sandbox.state) ? sandbox : undefined;
+    } catch (error) {
+      return error instanceof DomainError && error.code === 'SANDBOX_NOT_FOUND' ? 'gone' : undefined;
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import { Controller } from '@nestjs/common';
+import { Payload } from '@nestjs/microservices';
+import { provisionerMessages as messages, type ReplyOf } from '@sandlot/contracts';
+import { Handles } from '@sandlot/service-kit';
+import type { z } from 'zod';
+import { SandboxList } from '../sandbox-list.js';
+import { Sandboxes, settled } from '../sandboxes.js';
+
+type Request<Name extends keyof typeof messages> = z.output<(typeof messages)[Name]['request']>;
+
+const lookEveryMs = 25;
+
+@Controller()
+export class SandboxesController {
+  constructor(
+    private readonly sandboxes: Sandboxes,
+    private readonly list: SandboxList,
+  ) {}
+
+  @Handles(messages.RequestSandbox)
+  request(@Payload() request: Request<'RequestSandbox'>): Promise<ReplyOf<typeof messages.RequestSandbox>> {
+    return this.sandboxes.request(request);
+  }
+
+  @Handles(messages.PauseSandbox)
+  pause(@Payload() request: Request<'PauseSandbox'>) {
+    return this.sandboxes.pause(request);
+  }
+
+  @Handles(messages.ResumeSandbox)
+  resume(@Payload() request: Request<'ResumeSandbox'>) {
+    return this.sandboxes.resume(request);
+  }
+
+  @Handles(messages.DeleteSandbox)
+  delete(@Payload() request: Request<'DeleteSandbox'>) {
+    return this.sandboxes.delete(request);
+  }
+
+  @Handles(messages.GetSandbox)
+  async get(@Payload() { userId, name, asOf, settledWithinMs = 0 }: Request<'GetSandbox'>) {
+    for (const deadline = Date.now() + settledWithinMs; ; await new Promise((resolve) => setTimeout(resolve, lookEveryMs))) {
+      const sandbox = await this.sandboxes.get(userId, name, asOf);
+      if (settled(sandbox) || Date.now() >= deadline) return sandbox;
+    }
+  }
+
+  @Handles(messages.ListSandboxes)
+  all(@Payload() request: Request<'ListSandboxes'>) {
+    return this.list.page(request);
+  }
+}

@@ -1,0 +1,28 @@
+import { Payload } from '@nestjs/microservices';
+import { aggregateRef, allOf } from '@sandlot/contracts';
+import { backoff, contextFrom, DurableConsumer, OnEvent, retry } from '@sandlot/consumers';
+import { Commands, type RecordedEvent } from '@sandlot/event-store';
+import type { UserId } from '@sandlot/kernel';
+import { ledgerDecider } from '../domain/ledger/ledger.js';
+import { namespaceDecider } from '../domain/namespace/namespace.js';
+import { sandboxDecider } from '../domain/sandbox/decide.js';
+
+/** Takes down what a deleted user had: every sandbox, and the namespace when they are gone. */
+@DurableConsumer({ durable: 'provisioner-user', onError: (_, { attempt }) => retry(backoff(attempt)) })
+export class UserConsumer {
+  constructor(private readonly commands: Commands) {}
+
+  @OnEvent(allOf('user'))
+  async happened(@Payload() event: RecordedEvent): Promise<void> {
+    if (event.type !== 'user.deleted.v1') return;
+    const userId = event.aggregate.id as UserId;
+    const { state: ledger } = await this.commands.load(ledgerDecider, aggregateRef('ledger', userId));
+    for (const sandboxId of ledger.sandboxes.keys())
+      await this.commands.handle(contextFrom(event, { service: 'provisioner', what: sandboxId }), async (work) => {
+        (await work.load(sandboxDecider, aggregateRef('sandbox', sandboxId))).decide({ type: 'DeleteSandbox', cause: 'user-deleted' });
+      });
+    await this.commands.handle(contextFrom(event, { service: 'provisioner', what: 'namespace' }), async (work) => {
+      (await work.load(namespaceDecider, aggregateRef('namespace', userId))).decide({ type: 'DeleteNamespace' });
+    });
+  }
+}

@@ -1,0 +1,139 @@
+import { Kvm, type KV } from '@nats-io/kv';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { keyRecordKey, KEYS_BUCKET, routeKey, ROUTES_BUCKET, userRecordKey, type RouteRecord } from '@sandlot/contracts';
+import { newId } from '@sandlot/kernel';
+import { stableTcpProxy, startTestNats, waitFor, type StableTcpProxy } from '@sandlot/testing';
+import { DirectoryUnavailable } from '../directory.js';
+import { KvDirectory } from './kv-directory.js';
+
+const owner = newId('usr');
+const route = (state: RouteRecord['state']): RouteRecord => ({
+  sandboxId: newId('sbx'),
+  owner,
+  username: 'alice',
+  name: 's1',
+  state,
+  ports: [{ port: 8888, address: '10.0.0.1:8888' }],
+});
+
+describe('the directory over KV', () => {
+  let direct: NatsConnection;
+  let connection: NatsConnection;
+  let network: StableTcpProxy;
+  let keys: KV;
+  let routes: KV;
+  let directory: KvDirectory;
+
+  beforeAll(async () => {
+    const nats = await startTestNats();
+    direct = await connect({ servers: nats.url });
+    network = await stableTcpProxy(nats.port);
+  });
+
+  beforeEach(async () => {
+    const manager = new Kvm(direct);
+    keys = await manager.create(KEYS_BUCKET, { allow_direct: true });
+    routes = await manager.create(ROUTES_BUCKET, { allow_direct: true });
+    connection = await connect({ servers: `127.0.0.1:${network.port}`, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
+    directory = KvDirectory.open(connection, { missingForMs: 60_000, lookupTimeoutMs: 500 });
+    await current();
+  });
+
+  afterEach(async () => {
+    network.restore();
+    await directory.close();
+    await connection.close();
+    await keys.destroy().catch(() => undefined);
+    await routes.destroy().catch(() => undefined);
+  });
+
+  afterAll(async () => {
+    await direct.close();
+    await network.close();
+  });
+
+  const current = () => waitFor(() => directory.current, { describe: 'both watches' });
+  const put = (state: RouteRecord['state']) => routes.put(routeKey('alice', 's1'), JSON.stringify(route(state)));
+  const state = async () => (await directory.route('alice', 's1'))?.state;
+
+  it('fetches what it does not know once, and then answers from memory', async () => {
+    await put('running');
+    await keys.put(keyRecordKey('ab'), JSON.stringify({ keyId: newId('key'), userId: owner, status: 'active', expiresAt: null }));
+    await keys.put(userRecordKey(owner), JSON.stringify({ userId: owner, username: 'alice', role: 'user', status: 'active' }));
+    const fresh = KvDirectory.open(connection);
+    const both = [fresh.route('alice', 's1'), fresh.route('alice', 's1')];
+    expect(both[0]).toBe(both[1]);
+    expect((await both[0])!.state).toBe('running');
+    expect(fresh.route('alice', 's1')).toMatchObject({ state: 'running' });
+    expect(await fresh.key('ab')).toMatchObject({ status: 'active' });
+    expect(await fresh.user(owner)).toMatchObject({ username: 'alice' });
+    expect(await fresh.key('cd')).toBeUndefined();
+    expect(fresh.key('cd')).toBeUndefined();
+    await fresh.close();
+  });
+
+  it('sees every change of what it knows, removal and return included', async () => {
+    await put('starting');
+    expect(await state()).toBe('starting');
+    await put('running');
+    await waitFor(async () => (await state()) === 'running', { describe: 'the change' });
+    await routes.delete(routeKey('alice', 's1'));
+    await waitFor(async () => (await state()) === undefined, { describe: 'the removal' });
+    await put('running');
+    await waitFor(async () => (await state()) === 'running', { describe: 'the return' });
+  });
+
+  it('sees at once what it has remembered as missing', async () => {
+    expect(await state()).toBeUndefined();
+    await put('running');
+    await waitFor(async () => (await state()) === 'running', { within: 2000, describe: 'the new route' });
+  });
+
+  it('serves what it knows while NATS is away, says of the rest that it cannot know, and catches up on what it missed', async () => {
+    await put('running');
+    expect(await state()).toBe('running');
+    network.cut();
+    await waitFor(() => attempt(() => directory.route('alice', 'other')) instanceof DirectoryUnavailable, {
+      describe: 'the loss to be noticed',
+    });
+    expect(directory.route('alice', 's1')).toMatchObject({ state: 'running' });
+    await put('paused');
+    expect(directory.route('alice', 's1')).toMatchObject({ state: 'running' });
+    network.restore();
+    await waitFor(async () => (await state()) === 'paused', { describe: 'the missed change' });
+  });
+
+  it('does not wait long for a NATS that is silent', async () => {
+    network.stall();
+    await expect(directory.route('alice', 's1')).rejects.toThrow(DirectoryUnavailable);
+  });
+
+  it('forgets what it knew when a bucket was made anew', async () => {
+    await put('running');
+    expect(await state()).toBe('running');
+    network.cut();
+    await routes.destroy();
+    routes = await new Kvm(direct).create(ROUTES_BUCKET, { allow_direct: true });
+    network.restore();
+    await waitFor(async () => (await state()) === undefined, { describe: 'the old route to be forgotten' });
+    await put('paused');
+    await waitFor(async () => (await state()) === 'paused', { describe: 'the new route' });
+  });
+
+  it('takes a record that does not fit for none', async () => {
+    await routes.put(routeKey('alice', 's1'), '{"state":"running"}');
+    await routes.put(routeKey('alice', 's2'), 'not json');
+    expect(await state()).toBeUndefined();
+    expect(await directory.route('alice', 's2')).toBeUndefined();
+  });
+});
+
+function attempt(look: () => unknown): unknown {
+  try {
+    const answer = look();
+    if (answer instanceof Promise) answer.catch(() => undefined);
+    return answer;
+  } catch (error) {
+    return error;
+  }
+}

@@ -1,0 +1,26 @@
+import { commonSettings, defineConfig, natsSettings, portSetting, secret, type ConfigOf } from '@sandlot/service-kit';
+import { z } from 'zod';
+
+export const standaloneConfig = defineConfig(
+  z.object({
+    ...commonSettings,
+    ...natsSettings,
+    SANDLOT_LOG_LEVEL: commonSettings.SANDLOT_LOG_LEVEL.unwrap()
+      .default('warn')
+      .describe('fatal, error, warn, info, debug, trace or silent'),
+    SANDLOT_METRICS_PORT: portSetting().default(0).describe('port of /metrics, /livez and /readyz; 0 turns them off'),
+    SANDLOT_METRICS_HOST: z.string().default('127.0.0.1').describe('address that /metrics, /livez and /readyz listen on'),
+    SANDLOT_PORT: portSetting().default(8080).describe('the public port; 0 takes a free one'),
+    SANDLOT_HOST: z
+      .string()
+      .default('127.0.0.1')
+      .describe('address that the public port listens on; the process runtime isolates nothing, so think twice'),
+    SANDLOT_DATA_DIR: z.string().min(1).default('.sandlot').describe('folder for everything that is kept, admin.key included'),
+    SANDLOT_NATS_URL: natsSettings.SANDLOT_NATS_URL.unwrap().optional().describe('a NATS server of your own instead of the embedded one'),
+    SANDLOT_NATS_SERVER: z.string().optional().describe('path of the nats-server to run as the embedded one'),
+    SANDLOT_DATABASE_URL: secret(z.string().regex(/^postgres(ql)?:\/\//))
+      .optional()
+      .describe('a PostgreSQL database of your own instead of the embedded one, as its owner'),
+  }),
+);
+export type StandaloneSettings = ConfigOf<typeof standaloneConfig>;

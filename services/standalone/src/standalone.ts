@@ -1,0 +1,113 @@
+import { readFile } from 'node:fs/promises';
+import { auditService } from '@sandlot/audit';
+import { authService } from '@sandlot/auth';
+import type { NatsService } from '@sandlot/embedded';
+import { gatewayService } from '@sandlot/gateway';
+import { provisionerService } from '@sandlot/provisioner';
+import { proxyService, PublicPort } from '@sandlot/proxy';
+import {
+  Health,
+  loadConfig,
+  startOperationsServer,
+  startService,
+  startTelemetry,
+  type Environment,
+  type RunningService,
+} from '@sandlot/service-kit';
+import { standaloneConfig, type StandaloneSettings } from './config.js';
+import { prepareDataDir, type DataDir } from './data-dir.js';
+import { startBackingServers, type BackingServers } from './embedded/backing-servers.js';
+import { prepareDatabase, prepareNats, storingServices, type StoringService } from './schemas.js';
+
+export interface Standalone {
+  readonly url: string;
+  readonly dataDir: DataDir;
+  /** Drains every service, the proxy first, then stops the embedded servers. */
+  close(): Promise<void>;
+}
+
+/** Everything in one process: the embedded servers, the schemas, and every service with an identity of its own. */
+export async function startStandalone(env: Environment, log: (line: string) => void): Promise<Standalone> {
+  const { values: settings } = loadConfig(standaloneConfig, env);
+  const undo: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (let step = undo.pop(); step; step = undo.pop()) await step();
+  };
+  try {
+    const dataDir = await prepareDataDir(settings.SANDLOT_DATA_DIR);
+    log(settings.SANDLOT_NATS_URL && settings.SANDLOT_DATABASE_URL ? 'preparing your servers' : 'starting NATS and PostgreSQL');
+    const servers = await startBackingServers({
+      dataDir: dataDir.path,
+      natsUrl: settings.SANDLOT_NATS_URL,
+      databaseUrl: settings.SANDLOT_DATABASE_URL,
+      log,
+    });
+    undo.push(() => servers.stop());
+    const environment = await environments(settings, env, dataDir, servers);
+    const health = await openOperations(settings, env, undo);
+    log('starting the services');
+    const start = async (definition: Parameters<typeof startService>[0], more: Environment = {}): Promise<RunningService> => {
+      const running = await startService(definition, { ...environment(definition.name as NatsService), ...more }, { sharedHealth: health });
+      undo.push(() => running.close());
+      return running;
+    };
+    const [gateway] = await Promise.all([start(gatewayService), start(authService), start(provisionerService), start(auditService)]);
+    const proxy = await start(proxyService, { SANDLOT_GATEWAY_URL: gateway.url });
+    health.started();
+    undo.push(() => Promise.resolve(health.drain()));
+    return { url: `http://${settings.SANDLOT_HOST}:${proxy.app.get(PublicPort).port}`, dataDir, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Makes streams and schemas, and says with which settings each service runs: what the user has set, and what only we can know. */
+async function environments(settings: StandaloneSettings, env: Environment, dataDir: DataDir, servers: BackingServers) {
+  const seeds = new Map<string, string>();
+  for (const [service, { seedFile }] of Object.entries(servers.natsIdentities ?? {}))
+    seeds.set(service, (await readFile(seedFile, 'utf8')).trim());
+  const natsOf = (service: NatsService): Environment => {
+    const seed = seeds.get(service);
+    return { SANDLOT_NATS_URL: servers.natsUrl, ...(seed && { SANDLOT_NATS_NKEY: seed }) };
+  };
+  const migratorSeed = seeds.get('migrator');
+  const [databases] = await Promise.all([
+    prepareDatabase(servers.databaseUrl),
+    prepareNats({ ...settings, SANDLOT_NATS_URL: servers.natsUrl, ...(migratorSeed && { SANDLOT_NATS_NKEY: migratorSeed }) }),
+  ]);
+  return (service: NatsService): Environment => ({
+    ...env,
+    SANDLOT_LOG_LEVEL: settings.SANDLOT_LOG_LEVEL,
+    SANDLOT_DATA_DIR: dataDir.path,
+    SANDLOT_HOST: settings.SANDLOT_HOST,
+    SANDLOT_PORT: String(settings.SANDLOT_PORT),
+    SANDLOT_GATEWAY_HOST: '127.0.0.1',
+    SANDLOT_GATEWAY_PORT: '0',
+    SANDLOT_IDENTITY_KEY: dataDir.identityKey,
+    SANDLOT_MASTER_KEY_PATH: dataDir.masterKeyPath,
+    SANDLOT_ADMIN_KEY_PATH: dataDir.adminKeyPath,
+    SANDLOT_RUNTIME: env['SANDLOT_RUNTIME'] ?? 'process',
+    ...natsOf(service),
+    ...((storingServices as string[]).includes(service) && {
+      SANDLOT_DATABASE_URL: databases[service as StoringService].writerUrl,
+      SANDLOT_DATABASE_READER_URL: databases[service as StoringService].readerUrl,
+    }),
+  });
+}
+
+async function openOperations(settings: StandaloneSettings, env: Environment, undo: (() => Promise<unknown>)[]): Promise<Health> {
+  const health = new Health();
+  const telemetry = await startTelemetry('standalone', env);
+  undo.push(() => telemetry.close());
+  if (settings.SANDLOT_METRICS_PORT > 0) {
+    const server = await startOperationsServer({
+      port: settings.SANDLOT_METRICS_PORT,
+      host: settings.SANDLOT_METRICS_HOST,
+      health,
+      telemetry,
+    });
+    undo.push(() => server.close());
+  }
+  return health;
+}
