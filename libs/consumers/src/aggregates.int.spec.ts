@@ -37,14 +37,18 @@ describe('the ids of all aggregates of a kind', () => {
   });
 
   it('end, though the log goes on growing', async () => {
-    const { connection, append } = await startTestLog();
-    const { UserDisabled } = await import('@sandlot/contracts');
-    for (let i = 0; i < 20; i += 1) await append('user', `u${i}`, UserDisabled({}));
-    const ids: string[] = [];
-    for await (const id of idsOf(connection, 'user')) {
-      ids.push(id);
-      await append('user', `later-${ids.length}`, UserDisabled({}));
+    const { connection } = await startTestLog();
+    const users = 1_200;
+    for (let i = 0; i < users; i += 1) connection.publish(`sandlot.auth.user.u${i}`, '{}');
+    await connection.flush();
+    let found = 0;
+    for await (const _ of idsOf(connection, 'user')) {
+      found += 1;
+      if (found > 2 * users) break;
+      connection.publish(`sandlot.auth.user.later-${found}`, '{}');
+      if (found % 100 === 0) await connection.flush();
     }
-    expect(ids).toEqual(Array.from({ length: 20 }, (_, i) => `u${i}`));
+    expect(found).toBeGreaterThanOrEqual(users);
+    expect(found).toBeLessThanOrEqual(users + 1);
   });
 });

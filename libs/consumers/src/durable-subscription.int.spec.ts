@@ -219,6 +219,32 @@ describe('the subscription of a durable consumer on a broker of its own', () => 
     expect(seen).toEqual(['user.created.v1']);
   });
 
+  it('handles no more at once than it may after a reconnect either', async () => {
+    const log = await startTestLog();
+    const proxy = await stableTcpProxy(log.nats.port);
+    const connection = await connect({ servers: `127.0.0.1:${proxy.port}`, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
+    atEnd(() => connection.close());
+    const held = Promise.withResolvers<void>();
+    const active = new Set<string>();
+    const handler: Handle = (event) => {
+      active.add(event.aggregate.id);
+      return held.promise;
+    };
+    await serve(connection, [userConsumer('auth-reconnected', handler, { concurrency: 3 })]);
+    for (const id of ['u1', 'u2']) await log.append('user', id, UserDisabled({}));
+    await waitFor(() => active.size === 2);
+    proxy.cut();
+    proxy.restore();
+    await waitFor(() => connection.flush().then(() => true));
+    for (const id of ['u3', 'u4', 'u5', 'u6']) await log.append('user', id, UserDisabled({}));
+    const delivered = async () => (await log.manager.consumers.info(DOMAIN_STREAM, 'auth-reconnected')).delivered.stream_seq;
+    await waitFor(delivered, {}, (position) => position >= 3);
+    expect(active.size).toBe(3);
+    expect(await delivered()).toBe(3);
+    held.resolve();
+    await waitFor(() => active.size === 6);
+  });
+
   it('gets what was sent into a connection that looked alive and was not', async () => {
     const log = await startTestLog();
     const proxy = await stableTcpProxy(log.nats.port);

@@ -117,8 +117,25 @@ describe('a reconcile loop', () => {
     expect(await fails(loop.wake('a'))).toBe('no 1');
     await waitFor(() => runs === 4);
     expect(attempts).toEqual([1, 2, 3]);
-    await loop.wake('a'); // counts from 1 again after a success
-    expect(runs).toBe(5);
+  });
+
+  it('counts failures from 1 again after a success', async () => {
+    const attempts: number[] = [];
+    let runs = 0;
+    const loop = loopOf({
+      reconcile: async () => {
+        runs += 1;
+        if (runs !== 3) throw new Error('no');
+        return { againAfterMs: 1 };
+      },
+      onError: (_error, _id, attempt) => {
+        attempts.push(attempt);
+        return runs < 4 ? 1 : 60_000;
+      },
+    });
+    await fails(loop.wake('a'));
+    await waitFor(() => attempts.length === 3);
+    expect(attempts).toEqual([1, 2, 1]);
   });
 
   it('lets a wake-up take the place of the retry that was due later', async () => {

@@ -41,9 +41,11 @@ const halves = {
            e.action, e.target_type, e.target_id, t.name as target, e.outcome, null::integer as status, e.reason, e.correlation_id, e.data
     from audit.entries e left join audit.names a on a.id = e.actor_id left join audit.names t on t.id = e.target_id`,
   access: `
-    select 'access', r.sequence, r.id, r.at, case when r.user_id is null then 'anonymous' else 'user' end, coalesce(r.user_id, 'anonymous'),
-           coalesce(r.username, 'anonymous'), r.key_id, r.ip, 'request.refused', 'request', coalesce(r.target_id, r.path), t.name,
-           'refused', r.status, coalesce(r.reason, r.code), r.request_id, json_build_object('method', r.method, 'path', r.path, 'code', r.code)::jsonb
+    select 'access' as source, r.sequence, r.id, r.at, case when r.user_id is null then 'anonymous' else 'user' end as actor_type,
+           coalesce(r.user_id, 'anonymous') as actor_id, coalesce(r.username, 'anonymous') as actor, r.key_id, r.ip, 'request.refused' as action,
+           'request' as target_type, coalesce(r.target_id, r.path) as target_id, t.name as target, 'refused' as outcome, r.status,
+           coalesce(r.reason, r.code) as reason, r.request_id as correlation_id,
+           jsonb_build_object('method', r.method, 'path', r.path, 'code', r.code) as data
     from audit.refusals r left join audit.names t on t.id = r.target_id`,
 };
 
