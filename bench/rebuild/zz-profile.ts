@@ -14,7 +14,7 @@ const total = +process.argv[2]!;
 const timing: Record<string, number> = {};
 if (process.argv[4]==='q') { const orig = pg.Client.prototype.query as any; (pg.Client.prototype as any).query = function (sql: any, ...rest: any[]) { const t = performance.now(); const r = orig.call(this, sql, ...rest); const k = String(sql).trim().slice(0, 50).replace(/\s+/g,' '); r?.then?.(() => { timing[k] = (timing[k] ?? 0) + performance.now() - t; }, () => {}); return r; }; }
 const runner = new ProjectionRunner({ service: 'provisioner', connection, pool, store, models: [accounts], batch: +(process.argv[3] ?? 2000) });
-runner.start();
+runner.start(); setTimeout(() => { console.log(runner.status()); process.exit(1); }, 25000).unref();
 const began = performance.now(); const cpu = process.cpuUsage();
 while (runner.status()[0]!.position < total) await new Promise((r) => setTimeout(r, 20));
 const s = (performance.now() - began) / 1000; const u = process.cpuUsage(cpu);

@@ -1,7 +1,14 @@
-import { StorageType } from '@nats-io/jetstream';
+import { StorageType, type JetStreamManager } from '@nats-io/jetstream';
 import { DOMAIN_STREAM } from '@sandlot/contracts';
+import { waitFor } from '@sandlot/testing';
 import { idsOf } from './index.js';
 import { domainStream, startTestLog } from './test-service.js';
+
+/** What is published without waiting for an answer is stored a little later. */
+async function stored(manager: JetStreamManager, events: number): Promise<void> {
+  const messages = async () => (await manager.streams.info(DOMAIN_STREAM)).state.messages;
+  await waitFor(messages, { describe: `${events} events in the log` }, (count) => count === events);
+}
 
 describe('the ids of all aggregates of a kind', () => {
   it('are each given once, from a log of many', async () => {
@@ -15,7 +22,7 @@ describe('the ids of all aggregates of a kind', () => {
       if (i % 4 === 1) connection.publish(`sandlot.auth.apikey.k${i}`, '{}');
       if (i % 2_000 === 0) await connection.flush();
     }
-    await manager.streams.info(DOMAIN_STREAM);
+    await stored(manager, users + users / 4 + users / 4);
     const ids: string[] = [];
     for await (const id of idsOf(connection, 'user')) ids.push(id);
     expect(ids).toHaveLength(users);
@@ -24,7 +31,7 @@ describe('the ids of all aggregates of a kind', () => {
   });
 
   it('are none in an empty log, or when there are only others', async () => {
-    const { connection } = await startTestLog();
+    const { connection, manager } = await startTestLog();
     const count = async () => {
       let found = 0;
       for await (const _ of idsOf(connection, 'user')) found += 1;
@@ -32,15 +39,15 @@ describe('the ids of all aggregates of a kind', () => {
     };
     expect(await count()).toBe(0);
     connection.publish('sandlot.auth.apikey.k1', '{}');
-    await connection.flush();
+    await stored(manager, 1);
     expect(await count()).toBe(0);
   });
 
   it('end, though the log goes on growing', async () => {
-    const { connection } = await startTestLog();
+    const { connection, manager } = await startTestLog();
     const users = 1_200;
     for (let i = 0; i < users; i += 1) connection.publish(`sandlot.auth.user.u${i}`, '{}');
-    await connection.flush();
+    await stored(manager, users);
     let found = 0;
     for await (const _ of idsOf(connection, 'user')) {
       found += 1;

@@ -245,6 +245,14 @@ describe('the subscription of a durable consumer on a broker of its own', () => 
     await waitFor(() => active.size === 6);
   });
 
+  it('can be closed while the broker is away', async () => {
+    const log = await startTestLog();
+    const { app } = await serve(log.connection, [userConsumer('auth-alone', () => undefined)], { drainGraceMs: 100 });
+    await log.nats.kill();
+    await waitFor(() => app.close().then(() => true));
+    await log.nats.restart();
+  });
+
   it('gets what was sent into a connection that looked alive and was not', async () => {
     const log = await startTestLog();
     const proxy = await stableTcpProxy(log.nats.port);

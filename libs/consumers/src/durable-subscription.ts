@@ -60,10 +60,12 @@ export class DurableSubscription {
   async drain(graceMs: number): Promise<void> {
     this.stopping.abort();
     this.pulled?.stop();
-    await this.loop;
-    await this.settled(graceMs);
+    await atMost(
+      graceMs,
+      Promise.resolve(this.loop).then(() => Promise.all(this.running.values())),
+    );
     this.interrupting.abort();
-    await this.settled(1_000);
+    await atMost(1_000, Promise.all(this.running.values()));
     for (const message of this.running.keys()) message.nak();
   }
 
@@ -123,13 +125,6 @@ export class DurableSubscription {
       .finally(() => this.running.delete(message));
     this.running.set(message, end);
   }
-
-  /** Waits until nothing is being handled any more, at most `withinMs`. */
-  private async settled(withinMs: number): Promise<void> {
-    const timer = new AbortController();
-    await Promise.race([Promise.all(this.running.values()), pause(withinMs, undefined, { signal: timer.signal }).catch(() => undefined)]);
-    timer.abort();
-  }
 }
 
 function unlessMissing(error: unknown): undefined {
@@ -145,4 +140,10 @@ function agree(present: Partial<ConsumerConfig>, settings: Partial<ConsumerConfi
     present.max_deliver === settings.max_deliver &&
     filters(present) === filters(settings)
   );
+}
+
+async function atMost(ms: number, end: Promise<unknown>): Promise<void> {
+  const timer = new AbortController();
+  await Promise.race([end, pause(ms, undefined, { signal: timer.signal }).catch(() => undefined)]);
+  timer.abort();
 }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
 import type { NatsConnection } from '@nats-io/transport-node';
@@ -100,7 +101,8 @@ export class JetStreamServer extends Server implements CustomTransportStrategy {
     this.draining.abort();
     this.subscriptions = [];
     this.metrics?.close();
-    if (!this.connection.isClosed()) await this.connection.flush().catch(() => undefined); // the last acknowledgements
+    // The last acknowledgements must be gone before the caller closes the connection; without a broker they cannot.
+    await Promise.race([this.connection.flush().catch(() => undefined), pause(1_000, undefined, { ref: false })]);
   }
 
   /**
@@ -111,7 +113,9 @@ export class JetStreamServer extends Server implements CustomTransportStrategy {
     const processor = this.processors.get(durable);
     if (!processor) throw new DomainError('CONSUMER_NOT_FOUND', `this service has no consumer ${durable}`);
     const manager = await jetstreamManager(this.connection, { checkAPI: false });
-    const message = await manager.streams.getMessage(this.stream, { seq: position });
+    const message = await manager.streams.getMessage(this.stream, { seq: position }).catch((cause: unknown) => {
+      throw new DomainError('UNAVAILABLE', 'NATS does not answer', {}, { cause });
+    });
     if (!message) throw new DomainError('NOT_FOUND', `the log has no event at position ${position}`);
     try {
       const event = fromWire(message.subject, (name) => message.header.get(name) || undefined, message.data, message.seq);

@@ -96,11 +96,28 @@ describe('a command', () => {
     expect(races).toBe(4);
   });
 
-  it('of 50 at once on one aggregate: none is turned away for the others', async () => {
-    const results = await Promise.all(
-      Array.from({ length: 50 }, (_, i) => run(commands, aCommand(), ref, i < 25 ? { put: `${i % 3}` } : { take: `${i % 3}` })),
-    );
-    expect(results).toHaveLength(50);
+  it('of 200 from 50 clients on one aggregate: none is turned away for the others', async () => {
+    const tally: Decider<number, string, EventOf<typeof ApiKeyRenamed>> = {
+      initialState: 0,
+      decide: (name) => [ApiKeyRenamed({ name })],
+      evolve: (count) => count + 1,
+    };
+    const clients = Array.from({ length: 50 }, async (_, client) => {
+      for (let i = 0; i < 4; i += 1)
+        await commands.handle(aCommand(), async (work) => (await work.load(tally, ref)).decide(`${client}/${i}`));
+    });
+    await Promise.all(clients);
+    expect(await commands.load(tally, ref)).toMatchObject({ state: 200, revision: { version: 200 } });
+  });
+
+  it('goes on when the log was put back to an earlier state, after one that could not', async () => {
+    let log = store;
+    const restored: EventStore = { read: (...args) => log.read(...args), append: (...args) => log.append(...args) };
+    const instance = new Commands(restored);
+    for (const put of ['a', 'b']) await run(instance, aCommand(), ref, { put });
+    log = new MemoryEventStore();
+    await expect(run(instance, aCommand(), ref, { put: 'c' })).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(await run(instance, aCommand(), ref, { put: 'c' })).toMatchObject({ position: 1, result: ['c'] });
   });
 
   it('over several aggregates takes effect on all or on none, also when it is repeated', async () => {

@@ -60,7 +60,10 @@ export class Commands {
         const outcome = await this.attempt(context, unit, handle);
         if (typeof outcome === 'object') return outcome;
         if (outcome === 'look-again') continue;
-        if (attempt >= maxAttempts) throw new DomainError('CONFLICT', `${unit.subjects().join(' or ')} keeps changing under the command`);
+        if (attempt >= maxAttempts) {
+          unit.forget(); // should the log have been put back to an earlier state, the next command starts from there
+          throw new DomainError('CONFLICT', `${unit.subjects().join(' or ')} keeps changing under the command`);
+        }
         leaveQueue();
         leaveQueue = await this.queue.take(unit.subjects());
       }
@@ -99,7 +102,6 @@ export class Commands {
       unit.remember(appended.revisions);
       return { position: appended.position, repeated: false, result };
     }
-    unit.forget();
     if (appended.outcome === 'conflict') return 'conflict';
     if (appended.outcome === 'already-applied') return 'look-again'; // it may have been decided on another state than ours
     throw new DomainError('OUTCOME_UNKNOWN', 'the log did not say whether it has stored the command', { commandId: context.commandId });

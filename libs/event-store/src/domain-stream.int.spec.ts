@@ -4,7 +4,11 @@ import { jetstreamManager, StorageType, type JetStreamManager, type StreamConfig
 import { natsIdentities, natsUsers } from '@sandlot/embedded';
 import { startTestNats, tempDir } from '@sandlot/testing';
 import { ensureStreams } from './domain-stream.js';
+import { aCommand, anAggregate, renamed, write } from './event-store.features.js';
+import { JetStreamEventStore } from './jetstream-event-store.js';
 import { connectTo } from './jetstream-under-test.js';
+import { verifiedLog } from './log-verifier.js';
+import { KvSubjectKeys } from './subject-keys.js';
 
 const everyStream = ['ACCESS', 'DEAD', 'DOMAIN', 'KV_idempotency', 'KV_keys', 'KV_routes', 'KV_subject-keys'];
 
@@ -91,7 +95,7 @@ describe('the streams', () => {
   });
 });
 
-it('the migrator may make the streams, and no other service', async () => {
+it('the migrator may make the streams, and no other service, which can then do its work', async () => {
   const identities = await natsIdentities(await tempDir());
   const server = await startTestNats({ users: natsUsers(identities) });
   const connectAs = async (service: 'migrator' | 'auth') =>
@@ -103,4 +107,18 @@ it('the migrator may make the streams, and no other service', async () => {
   const migrator = await connectAs('migrator');
   await ensureStreams(migrator);
   await ensureStreams(migrator, { accessDays: 8 });
+
+  const auth = await connectAs('auth');
+  const store = await JetStreamEventStore.open(auth);
+  const aggregate = anAggregate();
+  expect(await store.append(aCommand(), [write(aggregate, renamed('a', 'b'))])).toMatchObject({ outcome: 'appended' });
+  expect(await store.append(aCommand(), [write(aggregate, renamed('c'))])).toMatchObject({ outcome: 'conflict' });
+  expect(await store.read(aggregate)).toHaveLength(2);
+  expect(await verifiedLog(auth)).toEqual({ ok: true, upTo: 2 });
+  const keys = await KvSubjectKeys.open(auth);
+  expect(await keys.put('usr_1', Buffer.from('{}'), 0)).toBe(true);
+  await keys.destroy('usr_1');
+  expect(await keys.get('usr_1')).toEqual({ status: 'destroyed' });
+  await keys.put('usr_2', Buffer.from('{}'), 0);
+  expect(await keys.userIds()).toEqual(['usr_2']);
 });

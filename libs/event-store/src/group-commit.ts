@@ -43,7 +43,8 @@ export class GroupCommit {
     const taken = new Set<string>();
     let messages = 0;
     for (const append of this.queue) {
-      const fits = messages + append.events.length <= this.maxMessages && [...append.subjects].every((subject) => !taken.has(subject));
+      const small = group.length === 0 || messages + append.events.length <= this.maxMessages;
+      const fits = small && [...append.subjects].every((subject) => !taken.has(subject));
       (fits ? group : later).push(append);
       if (fits) messages += append.events.length;
       for (const subject of append.subjects) taken.add(subject);

@@ -87,19 +87,18 @@ export class JetStreamEventStore implements EventStore {
     const events: RecordedEvent[] = [];
     let revision = after;
     // The pages may come from a follower that lags behind; what the leader has as the last event tells when they are complete.
-    for (const deadline = Date.now() + this.attemptTimeoutMs; ; await pause(retryPauseMs)) {
-      for (let more = true; more;) {
-        const page = await this.page(subject, revision.position + 1);
-        for (const message of page) {
-          const event = recorded(aggregate, message);
-          if (!follows(event, revision)) throw damaged(aggregate, revision, event);
-          events.push(event);
-          revision = revisionOf(event);
-        }
-        more = page.length === pageSize;
+    for (const deadline = Date.now() + this.attemptTimeoutMs; ;) {
+      const page = await this.page(subject, revision.position + 1);
+      for (const message of page) {
+        const event = recorded(aggregate, message);
+        if (!follows(event, revision)) throw damaged(aggregate, revision, event);
+        events.push(event);
+        revision = revisionOf(event);
       }
       if (revision.position >= Math.max(atLeast, (await last)?.seq ?? 0)) return events;
+      if (page.length > 0) continue;
       if (Date.now() > deadline) throw new DomainError('UNAVAILABLE', `${subject} has not reached position ${atLeast} yet`);
+      await pause(retryPauseMs);
     }
   }
 

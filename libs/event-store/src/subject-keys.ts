@@ -14,7 +14,7 @@ export interface SubjectKeys {
   put(userId: string, value: Uint8Array, revision: number): Promise<boolean>;
   /** Idempotent. */
   destroy(userId: string): Promise<void>;
-  /** Every user of whom something is kept, destroyed keys included. */
+  /** Every user whose key is kept. */
   userIds(): Promise<string[]>;
 }
 
@@ -85,7 +85,7 @@ export class MemorySubjectKeys implements SubjectKeys {
   }
 
   async userIds(): Promise<string[]> {
-    return [...this.kept.keys()];
+    return [...this.kept].flatMap(([userId, { status }]) => (status === 'kept' ? [userId] : []));
   }
 }
 

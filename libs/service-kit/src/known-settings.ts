@@ -33,6 +33,7 @@ export const allSettings: readonly string[] = [
   'SANDLOT_QUOTA_MEMORY',
   'SANDLOT_QUOTA_SANDBOXES',
   'SANDLOT_RUNTIME',
+  'SANDLOT_SANDBOX_PATH',
 ];
 
 const defined = new Map<string, z.ZodType>();

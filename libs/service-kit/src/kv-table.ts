@@ -1,7 +1,7 @@
 import { JetStreamApiError } from '@nats-io/jetstream';
 import { Kvm, type KV, type KvEntry } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { DomainError } from '@sandlot/kernel';
+import { crashPoint, DomainError } from '@sandlot/kernel';
 import type { z } from 'zod';
 
 /** A bucket of records. `revision` says which record a change replaces; when somebody else was faster, it throws CONFLICT. */
@@ -12,9 +12,12 @@ export interface Table<Value> {
   remove(key: string, revision: number): Promise<void>;
 }
 
-const WRONG_LAST_SEQUENCE = 10071;
+// JetStream's error codes: https://github.com/nats-io/nats-server/blob/main/server/errors.json
+const wrongRevision = new Set([10071, 10164]);
 
-/** A table in a KV bucket, which must exist. A record that does not fit its schema counts as none, so that it is written anew. */
+/**
+ * A table in a KV bucket, which must exist. Reads are answered by the bucket's leader, since a follower may lag behind. A record that does not fit its schema counts as none, so that it is written anew.
+ */
 export class KvTable<Value> implements Table<Value> {
   private constructor(
     private readonly bucket: KV,
@@ -22,7 +25,7 @@ export class KvTable<Value> implements Table<Value> {
   ) {}
 
   static async open<Value>(connection: NatsConnection, bucket: string, schema: z.ZodType<Value>): Promise<KvTable<Value>> {
-    return new KvTable(await new Kvm(connection).open(bucket, { allow_direct: true }), schema);
+    return new KvTable(await new Kvm(connection).open(bucket, { allow_direct: false }), schema);
   }
 
   async find(key: string): Promise<{ value: Value; revision: number } | undefined> {
@@ -37,10 +40,12 @@ export class KvTable<Value> implements Table<Value> {
     if (hidden && this.valueOf(hidden) !== undefined) throw conflict(key);
     const previousSeq = replacing ?? hidden?.revision ?? 0;
     await this.bucket.put(key, JSON.stringify(value), { previousSeq }).catch(asConflict(key));
+    crashPoint('kv.after-put');
   }
 
   async remove(key: string, revision: number): Promise<void> {
     await this.bucket.delete(key, { previousSeq: revision }).catch(asConflict(key));
+    crashPoint('kv.after-put');
   }
 
   private valueOf(entry: KvEntry): Value | undefined {
@@ -56,7 +61,7 @@ export class MemoryTable<Value> implements Table<Value> {
   private revision = 0;
 
   find(key: string): Promise<{ value: Value; revision: number } | undefined> {
-    return Promise.resolve(this.records.get(key));
+    return Promise.resolve(structuredClone(this.records.get(key)));
   }
 
   put(key: string, value: Value, replacing: number | undefined): Promise<void> {
@@ -68,6 +73,7 @@ export class MemoryTable<Value> implements Table<Value> {
   remove(key: string, revision: number): Promise<void> {
     if (this.records.get(key)?.revision !== revision) return Promise.reject(conflict(key));
     this.records.delete(key);
+    this.revision += 1;
     return Promise.resolve();
   }
 }
@@ -86,5 +92,5 @@ const conflict = (key: string, cause?: unknown): DomainError =>
 const asConflict =
   (key: string) =>
   (error: unknown): never => {
-    throw error instanceof JetStreamApiError && error.code === WRONG_LAST_SEQUENCE ? conflict(key, error) : error;
+    throw error instanceof JetStreamApiError && wrongRevision.has(error.code) ? conflict(key, error) : error;
   };

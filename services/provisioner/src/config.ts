@@ -13,6 +13,7 @@ export const provisionerConfig = defineConfig(
       .default('process')
       .describe('where sandboxes run: process (one machine, isolates nothing), memory (nowhere, for tests)'),
     SANDLOT_DATA_DIR: z.string().min(1).default('.sandlot').describe('folder that the process runtime keeps sandboxes in'),
+    SANDLOT_SANDBOX_PATH: z.string().optional().describe('PATH of the commands in sandboxes of the process runtime; default: a plain one'),
     SANDLOT_DEFAULT_IMAGE: z.string().min(1).default('sandbox-runtime:latest').describe('image of a sandbox that names none'),
     SANDLOT_QUOTA_SANDBOXES: z.coerce
       .number()

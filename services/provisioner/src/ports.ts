@@ -1,5 +1,5 @@
 import type { SandboxId, UserId } from '@sandlot/kernel';
-import type { Quota, RouteRecord, SandboxSpec } from '@sandlot/contracts';
+import type { Quota, SandboxSpec } from '@sandlot/contracts';
 import type { Seen } from './domain/sandbox/sandbox.js';
 
 /** What the runtime holds under a sandbox's id. `uid` says which object: only that one may be touched. */
@@ -58,12 +58,3 @@ export interface Runtime {
 }
 
 export const RUNTIME = Symbol('Runtime');
-
-/** The bucket that the proxies read. `revision` says which value a change replaces; somebody else's change in between throws. */
-export interface RouteTable {
-  find(key: string): Promise<{ route: RouteRecord; revision: number } | undefined>;
-  put(key: string, route: RouteRecord, revision: number | undefined): Promise<void>;
-  remove(key: string, revision: number): Promise<void>;
-}
-
-export const ROUTE_TABLE = Symbol('RouteTable');

@@ -1,10 +1,9 @@
 import { Module, type BeforeApplicationShutdown, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
-import { DOMAIN_STREAM, type Quota } from '@sandlot/contracts';
+import { DOMAIN_STREAM, RouteRecord, ROUTES_BUCKET, type Quota } from '@sandlot/contracts';
 import { ConsumerAdmin, JetStreamServer } from '@sandlot/consumers';
 import { consumersController, LOOPS, projectionsController } from '@sandlot/operations';
 import { ProjectionRunner, ReadSide } from '@sandlot/projections';
-import { logger, type ServiceKit } from '@sandlot/service-kit';
-import { KvRouteTable } from './adapters/kv-route-table.js';
+import { KvTable, logger, type ServiceKit } from '@sandlot/service-kit';
 import { MemoryRuntime } from './adapters/memory-runtime.js';
 import { ProcessRuntime } from './adapters/process-runtime.js';
 import { QuotasController } from './api/quotas.controller.js';
@@ -32,7 +31,7 @@ export class ProvisionerModule {
     const namespaceLoop = new NamespaceLoop(nats, new NamespaceReconciler(commands, runtime));
     const quotaLoop = new QuotaLoop(nats, new QuotaReconciler(commands, runtime, quota));
     const sandboxLoop = new SandboxLoop(nats, new SandboxReconciler(commands, runtime));
-    const routeLoop = new RouteLoop(nats, new RouteReconciler(commands, await KvRouteTable.open(nats)));
+    const routeLoop = new RouteLoop(nats, new RouteReconciler(commands, await KvTable.open(nats, ROUTES_BUCKET, RouteRecord)));
     const reads = new ReadSide({
       service: 'provisioner',
       connection: nats,
@@ -84,7 +83,11 @@ export class ProvisionerModule {
 async function openRuntime(config: ProvisionerSettings): Promise<Runtime> {
   switch (config.SANDLOT_RUNTIME) {
     case 'process':
-      return ProcessRuntime.open({ dataDir: config.SANDLOT_DATA_DIR, log: logger });
+      return ProcessRuntime.open({
+        dataDir: config.SANDLOT_DATA_DIR,
+        log: logger,
+        ...(config.SANDLOT_SANDBOX_PATH && { environment: { PATH: config.SANDLOT_SANDBOX_PATH } }),
+      });
     case 'memory':
       return new MemoryRuntime();
   }

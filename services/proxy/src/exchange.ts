@@ -181,7 +181,7 @@ export class Exchange implements ResponseSink, UnderWay {
     } else {
       socket.write(data);
     }
-    if (socket.writableNeedDrain) this.request.pause();
+    
   }
 
   private endBody(): void {

@@ -88,6 +88,7 @@ async function environments(settings: StandaloneSettings, env: Environment, data
     SANDLOT_MASTER_KEY_PATH: dataDir.masterKeyPath,
     SANDLOT_ADMIN_KEY_PATH: dataDir.adminKeyPath,
     SANDLOT_RUNTIME: env['SANDLOT_RUNTIME'] ?? 'process',
+    SANDLOT_SANDBOX_PATH: env['SANDLOT_SANDBOX_PATH'] ?? env['PATH'],
     ...natsOf(service),
     ...((storingServices as string[]).includes(service) && {
       SANDLOT_DATABASE_URL: databases[service as StoringService].writerUrl,

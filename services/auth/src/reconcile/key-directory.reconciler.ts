@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { aggregateRef, keyRecordKey, userRecordKey, type KeyRecord, type UserRecord } from '@sandlot/contracts';
 import type { Commands } from '@sandlot/event-store';
-import { crashPoint, isId, type KeyId, type UserId } from '@sandlot/kernel';
+import { isId, type KeyId, type UserId } from '@sandlot/kernel';
 import type { Table } from '@sandlot/service-kit';
 import { apiKeyDecider } from '../domain/apikey/apikey.js';
 import { userDecider } from '../domain/user/decide.js';
@@ -42,6 +42,5 @@ async function publish<Value>(table: Table<Value>, key: string, wanted: Value): 
   const found = await table.find(key);
   if (found && isDeepStrictEqual(found.value, wanted)) return false;
   await table.put(key, wanted, found?.revision);
-  crashPoint('kv.after-put');
   return true;
 }

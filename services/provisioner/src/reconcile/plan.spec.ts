@@ -34,6 +34,12 @@ describe('the next step for a sandbox', () => {
     ['leaves alone what runs as wanted', live('running'), up, undefined],
     ['S0-31 starts what should run', live('running'), down, { do: 'start', uid: 'u' }],
     ['S0-30 stops what should pause', live('paused'), up, { do: 'stop', uid: 'u' }],
+    [
+      'stops what has failed and should pause',
+      live('paused'),
+      { ...down, seen: { phase: 'failed', reason: 'X', message: 'x' } } as Found,
+      { do: 'stop', uid: 'u' },
+    ],
     ['leaves alone what is paused as wanted', live('paused'), down, undefined],
     ['S0-29 deletes what should go, running or not', { status: 'deleting', ...named }, up, { do: 'delete', uid: 'u' }],
     ['deletes what came back after it was deleted', { status: 'deleted', ...named }, down, { do: 'delete', uid: 'u' }],

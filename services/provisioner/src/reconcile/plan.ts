@@ -17,7 +17,7 @@ export function planSandbox(sandbox: Sandbox, found: Found, now: number): Sandbo
       if (!found.exists)
         return { do: 'create', place: { owner, username, namespace: namespaceOf(username), name, spec }, running: wanted === 'running' };
       if (wanted === 'running' && !found.running && now >= (found.startableAt ?? 0)) return { do: 'start', uid: found.uid };
-      if (wanted === 'paused' && found.running) return { do: 'stop', uid: found.uid };
+      if (wanted === 'paused' && found.seen.phase !== 'stopped') return { do: 'stop', uid: found.uid };
       return undefined;
     }
     case 'deleting':

@@ -1,9 +1,9 @@
 import { aggregateRef, routeKey, type RouteRecord } from '@sandlot/contracts';
 import { serviceContext, type Commands, type Revision } from '@sandlot/event-store';
 import { systemClock, type Clock, type SandboxId } from '@sandlot/kernel';
+import type { Table } from '@sandlot/service-kit';
 import { routeDecider, sameRoute } from '../domain/route/route.js';
 import { sandboxDecider } from '../domain/sandbox/decide.js';
-import type { RouteTable } from '../ports.js';
 import { wantedRoute } from './plan.js';
 import type { Reconciled } from '@sandlot/consumers';
 
@@ -11,7 +11,7 @@ import type { Reconciled } from '@sandlot/consumers';
 export class RouteReconciler {
   constructor(
     private readonly commands: Commands,
-    private readonly routes: RouteTable,
+    private readonly routes: Table<RouteRecord>,
     private readonly clock: Clock = systemClock,
   ) {}
 
@@ -22,12 +22,12 @@ export class RouteReconciler {
     const wanted = wantedRoute(id, sandbox);
     const found = await this.routes.find(key);
     if (wanted) {
-      const changed = !found || !sameRoute(found.route, wanted);
+      const changed = !found || !sameRoute(found.value, wanted);
       if (changed) await this.routes.put(key, wanted, found?.revision);
       await this.report(id, revision, wanted);
       return changed ? { changed: 'published' } : {};
     }
-    const ours = found?.route.sandboxId === id;
+    const ours = found?.value.sandboxId === id;
     if (ours) await this.routes.remove(key, found.revision);
     await this.report(id, revision, undefined);
     return ours ? { changed: 'withdrawn' } : {};

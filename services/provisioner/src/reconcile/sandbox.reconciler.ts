@@ -1,10 +1,10 @@
 import { aggregateRef } from '@sandlot/contracts';
 import { serviceContext, type Commands, type Revision } from '@sandlot/event-store';
-import { systemClock, type Clock, type SandboxId } from '@sandlot/kernel';
+import { millisecondsOf, systemClock, type Clock, type SandboxId } from '@sandlot/kernel';
 import { ledgerDecider } from '../domain/ledger/ledger.js';
 import { decide, sandboxDecider, type Report } from '../domain/sandbox/decide.js';
 import type { Sandbox } from '../domain/sandbox/sandbox.js';
-import type { Runtime } from '../ports.js';
+import type { Runtime, SandboxPlace } from '../ports.js';
 import { planSandbox, reportOf } from './plan.js';
 import type { Reconciled } from '@sandlot/consumers';
 
@@ -28,12 +28,30 @@ export class SandboxReconciler {
 
     const now = this.clock.now().getTime();
     const action = planSandbox(sandbox, found, now);
+    if (action?.do === 'create') {
+      const obstacle = await this.obstacle(id, action.place, revision);
+      if (obstacle) return obstacle;
+    }
     if (action) {
       await this.runtime.apply(id, action);
       return { changed: action.do, againAfterMs: 0 };
     }
     const resting = found.exists && found.startableAt !== undefined && found.startableAt > now;
     return resting ? { againAfterMs: found.startableAt! - now } : {};
+  }
+
+  /** A sandbox needs its owner's namespace, which another reconciler makes: what to do while it is not there. */
+  private async obstacle(id: SandboxId, { namespace, owner }: SandboxPlace, revision: Revision): Promise<Reconciled | undefined> {
+    const found = await this.runtime.findNamespace(namespace, owner);
+    if (found.exists && found.ours) return undefined;
+    if (found.exists) {
+      const { state } = await this.commands.load(sandboxDecider, aggregateRef('sandbox', id));
+      const message = `the namespace ${namespace} exists, and Sandlot did not make it for this user; remove or rename it`;
+      await this.report(id, state, revision, { phase: 'failed', reason: 'NAMESPACE_NOT_OURS', message });
+      return { againAfterMs: 30_000 };
+    }
+    const age = this.clock.now().getTime() - millisecondsOf(id);
+    return { againAfterMs: age < 5_000 ? 25 : 2_000 };
   }
 
   /** Tells the log what the runtime was seen to do. The place in the owner's quota is free in the same moment as the sandbox is gone. */

@@ -1,0 +1,51 @@
+import { GroupCommit, type PendingAppend } from './group-commit.js';
+import type { WireEvent } from './record.js';
+
+describe('appends that wait for each other', () => {
+  let groups: string[][];
+  let next: PromiseWithResolvers<void>;
+  let commits: GroupCommit;
+
+  beforeEach(() => {
+    groups = [];
+    next = Promise.withResolvers();
+    commits = new GroupCommit((group) => {
+      groups.push(group.map((append) => [...append.subjects].join('+')));
+      return next.promise;
+    }, 10);
+  });
+
+  const add = (...appends: [subjects: string[], messages?: number][]) => {
+    for (const [subjects, messages = 1] of appends)
+      commits.add({ subjects: new Set(subjects), events: Array<WireEvent>(messages), settle: () => undefined } satisfies PendingAppend);
+  };
+  const done = async () => {
+    const { resolve } = next;
+    next = Promise.withResolvers();
+    resolve();
+    await new Promise((settled) => setImmediate(settled));
+  };
+
+  it('share the next group while one is being stored', async () => {
+    add([['a']], [['b']], [['c']]);
+    expect(groups).toEqual([['a']]);
+    await done();
+    expect(groups).toEqual([['a'], ['b', 'c']]);
+    await done();
+    add([['d']]);
+    expect(groups[2]).toEqual(['d']);
+  });
+
+  it('never share a group when they touch the same subject, and keep their order on it', async () => {
+    add([['first']], [['a']], [['a', 'b']], [['b']], [['c']]);
+    for (let i = 0; i < 4; i += 1) await done();
+    expect(groups).toEqual([['first'], ['a', 'c'], ['a+b'], ['b']]);
+  });
+
+  it('share a group up to its size, and a large one comes through', async () => {
+    add([['first']], [['a'], 6], [['b'], 6], [['c'], 4], [['d'], 100]);
+    for (let i = 0; i < 4; i += 1) await done();
+    expect(groups.slice(0, 3)).toEqual([['first'], ['a', 'c'], ['b']]);
+    expect(groups.flat()).toContain('d');
+  });
+});
