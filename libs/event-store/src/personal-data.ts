@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { DomainError } from '@sandlot/kernel';
@@ -100,12 +101,19 @@ export class PersonalData {
     return key;
   }
 
-  /** Of two that make the first key of a user at once, both get the one that was stored. */
+  /**
+   * Of two that make the first key of a user at once, both get the one that was stored. On three replicas the loser may be refused before
+   * the winner's can be read.
+   */
   private async newKey(userId: string): Promise<DataKey | typeof destroyed> {
-    await this.keys.put(userId, this.wrap(userId, randomBytes(32)), 0);
-    const key = await this.keyOf(userId);
-    if (!key) throw new DomainError('UNAVAILABLE', 'the key of the personal data was stored but is not there');
-    return key;
+    const wrapped = this.wrap(userId, randomBytes(32));
+    for (let look = 1; look <= 50; look += 1) {
+      await this.keys.put(userId, wrapped, 0);
+      const key = await this.keyOf(userId);
+      if (key) return key;
+      await pause(20);
+    }
+    throw new DomainError('UNAVAILABLE', 'the key of the personal data was stored but is not there');
   }
 
   private wrap(userId: string, dataKey: Buffer): Buffer {

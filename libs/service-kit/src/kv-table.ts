@@ -61,12 +61,13 @@ export class MemoryTable<Value> implements Table<Value> {
   private revision = 0;
 
   find(key: string): Promise<{ value: Value; revision: number } | undefined> {
-    return Promise.resolve(structuredClone(this.records.get(key)));
+    const found = this.records.get(key);
+    return Promise.resolve(found && { ...found, value: copy(found.value) });
   }
 
   put(key: string, value: Value, replacing: number | undefined): Promise<void> {
     if (this.records.get(key)?.revision !== replacing) return Promise.reject(conflict(key));
-    this.records.set(key, { value: structuredClone(value), revision: (this.revision += 1) });
+    this.records.set(key, { value: copy(value), revision: (this.revision += 1) });
     return Promise.resolve();
   }
 
@@ -77,6 +78,9 @@ export class MemoryTable<Value> implements Table<Value> {
     return Promise.resolve();
   }
 }
+
+/** As a bucket keeps it. */
+const copy = <Value>(value: Value): Value => JSON.parse(JSON.stringify(value)) as Value;
 
 function parseJson(text: string): unknown {
   try {

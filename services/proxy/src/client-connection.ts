@@ -21,6 +21,13 @@ export class ClientConnection {
   /** Set once node:http could not read on: nothing that arrived before and is not under way yet may be forwarded. */
   broken: Refusal | undefined;
 
+  /** How a request ends, in its record, whose client has gone or stopped making sense before there was an answer. */
+  get departure(): { status: number; code: Refusal['code'] | undefined; reason: string } {
+    const { broken } = this;
+    if (broken) return { status: broken.status, code: broken.code, reason: 'the body is malformed' };
+    return { status: 499, code: undefined, reason: 'the client closed the connection' };
+  }
+
   private static readonly bySocket = new WeakMap<Socket, ClientConnection>();
 
   static of(socket: Socket): ClientConnection {

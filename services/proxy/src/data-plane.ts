@@ -153,9 +153,10 @@ export class DataPlane {
     client.admitting++;
     const admission = await this.admissions.admit(request, client, trail).finally(() => client.admitting--);
     if (!client.broken && !client.socket.destroyed) return admission;
-    trail.code = client.broken?.code;
-    trail.reason = client.broken ? 'the body is malformed' : 'the client closed the connection';
-    trail.finish(client.broken?.status ?? 499);
+    const { status, code, reason } = client.departure;
+    trail.code = code;
+    trail.reason = reason;
+    trail.finish(status);
     return undefined;
   }
 
@@ -170,11 +171,11 @@ export class DataPlane {
   private malformed(error: NodeJS.ErrnoException, socket: Socket): void {
     const client = ClientConnection.of(socket);
     const gone = error.code === 'ECONNRESET' || error.code === 'HPE_INVALID_EOF_STATE' || !socket.writable;
+    const refusal = refusalOfParseError(error.code);
+    if (!gone) client.broken = refusal;
     // In the middle of a body there is no answering: the upstream has part of it. Whoever is under way is told by the close.
     if (gone || client.underWay.size > 0) return void socket.destroy();
-    const refusal = refusalOfParseError(error.code);
     const trail = new RequestTrail(client.ip, this.options.recorder);
-    client.broken = refusal;
     const { body, headers } = renderProblem(refusal, trail.requestId);
     let head = `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\n`;
     for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;

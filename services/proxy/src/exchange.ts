@@ -63,8 +63,10 @@ export class Exchange implements ResponseSink, UnderWay {
 
   clientGone(): void {
     if (this.over) return;
-    this.trail.reason ??= 'the client closed the connection';
-    this.finish();
+    const { status, code, reason } = this.client.departure;
+    this.trail.code ??= code;
+    this.trail.reason ??= reason;
+    this.finish(this.head?.status ?? status);
   }
 
   onContinue(): void {
@@ -181,7 +183,7 @@ export class Exchange implements ResponseSink, UnderWay {
     } else {
       socket.write(data);
     }
-    
+    if (socket.writableNeedDrain) this.request.pause();
   }
 
   private endBody(): void {
@@ -217,8 +219,7 @@ export class Exchange implements ResponseSink, UnderWay {
     if (at >= 0) this.trail.code = head.headers[at + 1];
   }
 
-  /** @param status 499 stands in the record for a client that went before there was an answer */
-  private finish(status = this.head?.status ?? 499): void {
+  private finish(status = this.head!.status): void {
     this.over = true;
     this.client.underWay.delete(this);
     this.connection?.destroy();

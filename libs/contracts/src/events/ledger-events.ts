@@ -10,6 +10,9 @@ export const Quota = z.object({
 });
 export type Quota = z.infer<typeof Quota>;
 
+export const sameQuota = (one: Quota, other: Quota | undefined): boolean =>
+  one.sandboxes === other?.sandboxes && one.cpu === other.cpu && one.memory === other.memory;
+
 /** The name is taken and a place in the quota is used, in the same breath as the sandbox is requested. */
 export const SandboxAdmitted = defineEvent('ledger.sandbox-admitted.v1', z.object({ sandboxId: SandboxIdSchema, name: z.string() }));
 export const SandboxReleased = defineEvent('ledger.sandbox-released.v1', z.object({ sandboxId: SandboxIdSchema }));

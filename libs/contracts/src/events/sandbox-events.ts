@@ -27,6 +27,13 @@ export type DeletionCause = z.infer<typeof DeletionCause>;
 export const SandboxAddress = z.object({ name: z.string().optional(), port: z.int(), address: z.string() });
 export type SandboxAddress = z.infer<typeof SandboxAddress>;
 
+export const sameAddresses = (some: readonly SandboxAddress[], others: readonly SandboxAddress[]): boolean =>
+  some.length === others.length &&
+  some.every(({ name, port, address }, index) => {
+    const other = others[index];
+    return name === other?.name && port === other?.port && address === other.address;
+  });
+
 // What people asked for.
 export const SandboxRequested = defineEvent(
   'sandbox.requested.v1',

@@ -109,6 +109,9 @@ it('a URL over 8 KiB is 414', async () =>
     json: { code: 'URI_TOO_LONG' },
   }));
 
+it('a path that cannot be decoded is 400', async () =>
+  expect(await refusal('GET', '/api/sandboxes/%zz', { as: alice })).toMatchObject({ status: 400, json: { code: 'MALFORMED_REQUEST' } }));
+
 it('what is no HTTP is 400', async () => {
   const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
   socket.write('HELLO\r\n\r\n');

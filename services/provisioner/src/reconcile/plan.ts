@@ -1,4 +1,4 @@
-import type { Quota, RouteRecord } from '@sandlot/contracts';
+import { sameQuota, type Quota, type RouteRecord } from '@sandlot/contracts';
 import type { SandboxId } from '@sandlot/kernel';
 import type { Ledger } from '../domain/ledger/ledger.js';
 import type { Namespace, NamespaceReport } from '../domain/namespace/namespace.js';
@@ -56,7 +56,7 @@ export function reportOfNamespace(found: FoundNamespace): NamespaceReport {
 
 export function planQuota(namespace: Namespace, wanted: Quota, found: FoundNamespace): NamespaceAction | undefined {
   if (namespace.status !== 'live' || !found.exists || !found.ours) return undefined;
-  return JSON.stringify(found.quota) === JSON.stringify(wanted) ? undefined : { do: 'set-quota', uid: found.uid, quota: wanted };
+  return sameQuota(wanted, found.quota) ? undefined : { do: 'set-quota', uid: found.uid, quota: wanted };
 }
 
 /** What the proxies are to know of a sandbox: nothing once it is gone, and where to dial only while it runs. */

@@ -1,5 +1,5 @@
 import { DomainError, unreachable, type Decider, type SandboxId } from '@sandlot/kernel';
-import { QuotaSet, SandboxAdmitted, SandboxReleased, type LedgerEvent, type Quota } from '@sandlot/contracts';
+import { QuotaSet, sameQuota, SandboxAdmitted, SandboxReleased, type LedgerEvent, type Quota } from '@sandlot/contracts';
 
 /** What one user holds: the names of their sandboxes, and how many more they may have. */
 export interface Ledger {
@@ -26,7 +26,7 @@ export function decide(command: LedgerCommand, ledger: Ledger): LedgerEvent[] {
     case 'ReleaseSandbox':
       return ledger.sandboxes.has(command.sandboxId) ? [SandboxReleased({ sandboxId: command.sandboxId })] : [];
     case 'SetQuota':
-      return JSON.stringify(ledger.quota) === JSON.stringify(command.quota) ? [] : [QuotaSet({ quota: command.quota })];
+      return sameQuota(command.quota, ledger.quota) ? [] : [QuotaSet({ quota: command.quota })];
     default:
       return unreachable(command);
   }

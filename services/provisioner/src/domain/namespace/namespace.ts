@@ -6,6 +6,7 @@ import {
   NamespaceProvisioningFailed,
   NamespaceQuotaApplied,
   NamespaceRequested,
+  sameQuota,
   type NamespaceEvent,
   type Quota,
 } from '@sandlot/contracts';
@@ -50,7 +51,7 @@ export function decide(command: NamespaceCommand, namespace: Namespace): Namespa
     case 'ReportNamespace':
       return report(command.seen, namespace);
     case 'ReportQuota':
-      return namespace.status === 'live' && JSON.stringify(namespace.appliedQuota) !== JSON.stringify(command.quota)
+      return namespace.status === 'live' && !sameQuota(command.quota, namespace.appliedQuota)
         ? [NamespaceQuotaApplied({ quota: command.quota })]
         : [];
     default:

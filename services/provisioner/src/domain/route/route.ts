@@ -1,5 +1,5 @@
 import type { Decider } from '@sandlot/kernel';
-import { RoutePublished, RouteWithdrawn, type RouteEvent, type RouteRecord } from '@sandlot/contracts';
+import { sameAddresses, RoutePublished, RouteWithdrawn, type RouteEvent, type RouteRecord } from '@sandlot/contracts';
 
 /** What the proxies were last told of a sandbox. */
 export type Route = { status: 'withdrawn' } | { status: 'published'; route: RouteRecord };
@@ -28,4 +28,11 @@ export const routeDecider: Decider<Route, ReportRoute, RouteEvent> = {
   },
 };
 
-export const sameRoute = (one: RouteRecord, other: RouteRecord): boolean => JSON.stringify(one) === JSON.stringify(other);
+export const sameRoute = (one: RouteRecord, other: RouteRecord): boolean =>
+  one.sandboxId === other.sandboxId &&
+  one.owner === other.owner &&
+  one.username === other.username &&
+  one.name === other.name &&
+  one.state === other.state &&
+  one.reason === other.reason &&
+  sameAddresses(one.ports, other.ports);

@@ -1,5 +1,6 @@
 import { DomainError, unreachable, type Decider, type UserId } from '@sandlot/kernel';
 import {
+  sameAddresses,
   SandboxDeleted,
   SandboxDeletionRequested,
   SandboxFailed,
@@ -58,7 +59,7 @@ function report(seen: Report, sandbox: Sandbox): SandboxEvent[] {
     case 'pending':
       return [];
     case 'running':
-      return before.phase === 'running' && JSON.stringify(before.addresses) === JSON.stringify(seen.addresses)
+      return before.phase === 'running' && sameAddresses(before.addresses, seen.addresses)
         ? []
         : [SandboxStarted({ addresses: [...seen.addresses] })];
     case 'stopped':

@@ -1,0 +1,175 @@
+import { aggregateRef, keyRecordKey, userRecordKey, type KeyRecord, type UserRecord } from '@sandlot/contracts';
+import { Commands, masterKey, MemoryEventStore, MemorySubjectKeys, nothing, PersonalData, serviceContext } from '@sandlot/event-store';
+import { formatApiKey, hashApiKey, newId } from '@sandlot/kernel';
+import { MemoryTable } from '@sandlot/service-kit';
+import { runTwice, tempDir } from '@sandlot/testing';
+import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SealedPersonal } from './adapters/sealed-personal.js';
+import { ApiKeys } from './api-keys.js';
+import { BootstrapAdmin } from './bootstrap-admin.js';
+import { usernameDecider } from './domain/username/username.js';
+import { KeyDirectoryReconciler } from './reconcile/key-directory.reconciler.js';
+import { Users } from './users.js';
+
+function auth() {
+  const store = new MemoryEventStore();
+  const commands = new Commands(store);
+  const vault = new SealedPersonal(new PersonalData(new MemorySubjectKeys(), [masterKey(randomBytes(32))]));
+  const users = new Users(commands, vault);
+  const keys = new ApiKeys(commands);
+  const keyRecords = new MemoryTable<KeyRecord>();
+  const userRecords = new MemoryTable<UserRecord>();
+  const directory = new KeyDirectoryReconciler(commands, keyRecords, userRecords);
+  const context = () => serviceContext('test', nothing);
+  const create = (username: string) => users.create({ context: context(), username, role: 'user', email: `${username}@example.com` });
+  const log = () => JSON.stringify(store.all());
+  return { store, commands, vault, users, keys, keyRecords, userRecords, directory, context, create, log };
+}
+
+describe('users', () => {
+  it('S0-14 are created with the name, once', async () => {
+    const { create, users, context } = auth();
+    const { user } = await create('alice');
+    expect(user).toMatchObject({ username: 'alice', role: 'user', status: 'active', email: 'alice@example.com', version: 1 });
+    expect(await users.get(user.id)).toEqual(user);
+    expect(await users.resolve('alice')).toBe(user.id);
+    await expect(users.create({ context: context(), username: 'alice', role: 'user' })).rejects.toMatchObject({ code: 'USERNAME_TAKEN' });
+  });
+
+  it('give the same answer to the same command', async () => {
+    const { users, store, context } = auth();
+    const request = { context: context(), username: 'alice', role: 'user' as const, email: 'alice@example.com' };
+    const first = await users.create(request);
+    expect(await users.create(request)).toEqual(first);
+    expect(store.all()).toHaveLength(2);
+  });
+
+  it('S0-18 are deleted, and their name is never given out again', async () => {
+    const { create, users, context, commands } = auth();
+    const { user } = await create('alice');
+    await users.delete(context(), user.id);
+    await expect(create('alice')).rejects.toMatchObject({ code: 'USERNAME_TAKEN' });
+    expect((await commands.load(usernameDecider, aggregateRef('username', 'alice'))).state).toEqual({
+      status: 'reserved',
+      userId: user.id,
+    });
+  });
+
+  it('keep what is personal out of the log, and out of reach for ever once they are forgotten', async () => {
+    const { create, users, vault, context, log } = auth();
+    const { user } = await create('alice');
+    expect(log()).not.toContain('alice@example.com');
+    await users.forget(context(), user.id);
+    await runTwice((id: typeof user.id) => vault.forget(id), user.id);
+    expect(await users.get(user.id)).toMatchObject({ status: 'deleted', email: null, displayName: null });
+  });
+
+  it('are changed only at the version that was seen', async () => {
+    const { create, users, context } = auth();
+    const { user } = await create('alice');
+    const changes = { displayName: 'Alice' };
+    const { user: changed } = await users.change({ context: context(), userId: user.id, expectedVersion: 1, changes });
+    expect(changed).toMatchObject({ displayName: 'Alice', email: 'alice@example.com', version: 2 });
+    await expect(users.change({ context: context(), userId: user.id, expectedVersion: 1, changes })).rejects.toMatchObject({
+      code: 'VERSION_MISMATCH',
+    });
+    await expect(users.delete(context(), user.id, 1)).rejects.toMatchObject({ code: 'VERSION_MISMATCH' });
+  });
+});
+
+describe('API keys', () => {
+  it('S0-01 S0-03 are shown once and stored as a hash', async () => {
+    const { create, keys, context, log } = auth();
+    const { user } = await create('alice');
+    const { key } = await keys.create({ context: context(), userId: user.id, name: 'laptop' });
+    expect(key.key).toMatch(/^slk_/);
+    expect(log()).not.toContain(key.key);
+    expect(log()).toContain(hashApiKey(key.key));
+  });
+
+  it('are made for users that exist', async () => {
+    const { create, users, keys, context } = auth();
+    await expect(keys.create({ context: context(), userId: newId('usr'), name: 'x' })).rejects.toMatchObject({ code: 'USER_NOT_FOUND' });
+    const { user } = await create('alice');
+    await users.delete(context(), user.id);
+    await expect(keys.create({ context: context(), userId: user.id, name: 'x' })).rejects.toMatchObject({ code: 'USER_DELETED' });
+  });
+
+  it("S0-25 are revoked by their owner; somebody else's is as good as none", async () => {
+    const { create, keys, context } = auth();
+    const { user } = await create('alice');
+    const { key } = await keys.create({ context: context(), userId: user.id, name: 'laptop' });
+    await expect(keys.revoke(context(), key.id, newId('usr'))).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' });
+    await keys.revoke(context(), key.id, user.id);
+    await expect(keys.rename(context(), key.id, 'other', user.id)).rejects.toMatchObject({ code: 'KEY_REVOKED' });
+  });
+});
+
+describe('the bucket of keys', () => {
+  it('says what the log says of each key and each user, and is written once for each change', async () => {
+    const { create, users, keys, keyRecords, userRecords, directory, context } = auth();
+    const { user } = await create('alice');
+    const { key } = await keys.create({ context: context(), userId: user.id, name: 'laptop' });
+    const look = async () => [await directory.reconcile(user.id), await directory.reconcile(key.id)];
+    expect(await look()).toEqual([{ changed: 'published' }, { changed: 'published' }]);
+    expect(await look()).toEqual([{}, {}]);
+    expect(keyRecords.records.get(keyRecordKey(hashApiKey(key.key)))?.value).toEqual({
+      keyId: key.id,
+      userId: user.id,
+      status: 'active',
+      expiresAt: null,
+    });
+
+    await keys.revoke(context(), key.id);
+    await users.change({ context: context(), userId: user.id, changes: { status: 'disabled' } });
+    await look();
+    expect(keyRecords.records.get(keyRecordKey(hashApiKey(key.key)))?.value.status).toBe('revoked');
+    expect(userRecords.records.get(userRecordKey(user.id))?.value).toEqual({
+      userId: user.id,
+      username: 'alice',
+      role: 'user',
+      status: 'disabled',
+    });
+  });
+
+  it('gets nothing for what the log does not know', async () => {
+    const { directory, keyRecords } = auth();
+    expect(await directory.reconcile(newId('key'))).toEqual({});
+    expect(await directory.reconcile(newId('usr'))).toEqual({});
+    expect(keyRecords.records.size).toBe(0);
+  });
+});
+
+describe('the bootstrap administrator', () => {
+  it('S0-05 S0-43 is let in by the key in the file, however often that is ensured', async () => {
+    const { commands, users, keys, store } = auth();
+    const file = join(await tempDir(), 'admin.key');
+    await writeFile(file, `${formatApiKey(randomBytes(32))}\n`);
+    const admin = new BootstrapAdmin(commands, users, keys);
+    await admin.ensure(file);
+    const after = store.all().length;
+    await Promise.all([admin.ensure(file), new BootstrapAdmin(new Commands(store), users, keys).ensure(file)]);
+    expect(store.all().length).toBe(after);
+    expect(await users.get(await users.resolve('admin'))).toMatchObject({ role: 'admin', status: 'active' });
+  });
+
+  it('S0-44 gets a second key when the file holds a new one', async () => {
+    const { commands, users, keys, log } = auth();
+    const file = join(await tempDir(), 'admin.key');
+    const admin = new BootstrapAdmin(commands, users, keys);
+    for (const key of [formatApiKey(randomBytes(32)), formatApiKey(randomBytes(32))]) {
+      await writeFile(file, key);
+      await admin.ensure(file);
+      expect(log()).toContain(hashApiKey(key));
+    }
+  });
+
+  it('says what to do when the file holds no key', async () => {
+    const { commands, users, keys } = auth();
+    const file = join(await tempDir(), 'admin.key');
+    await writeFile(file, 'secret');
+    await expect(new BootstrapAdmin(commands, users, keys).ensure(file)).rejects.toThrow(/generate-admin-key/);
+  });
+});

@@ -1,0 +1,58 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+
+/** A program under test: what it prints is kept over all its runs, and it can be killed and started again. */
+export class Child {
+  output = '';
+  private child: ChildProcess | undefined;
+  private exited: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    readonly name: string,
+    private readonly args: readonly string[],
+    private readonly environment: NodeJS.ProcessEnv,
+  ) {}
+
+  get pid(): number | undefined {
+    return this.runs ? this.child?.pid : undefined;
+  }
+
+  get runs(): boolean {
+    return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** What it has printed since its last start. */
+  get said(): string {
+    return this.output.slice(this.startedAt);
+  }
+  private startedAt = 0;
+
+  /** `more` is for this run alone. */
+  start(more: NodeJS.ProcessEnv = {}): void {
+    if (this.runs) throw new Error(`${this.name} runs already`);
+    this.startedAt = this.output.length;
+    const child = spawn(process.execPath, this.args, {
+      cwd: '/',
+      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...this.environment, ...more },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (this.output += text));
+    this.child = child;
+    this.exited = once(child, 'exit');
+  }
+
+  /** Signals it and waits for its end; kills it after `graceMs` milliseconds. Returns the exit code, null when it was killed. */
+  async end(name: NodeJS.Signals, graceMs = 25_000): Promise<number | null> {
+    if (!this.runs) return this.child?.exitCode ?? null;
+    const killer = setTimeout(() => this.child?.kill('SIGKILL'), graceMs);
+    this.child!.kill(name);
+    await this.exited;
+    clearTimeout(killer);
+    return this.child!.exitCode;
+  }
+
+  /** For a look of waitFor: true when it is so; throws for good when the process has ended instead. */
+  failWhenEnded(): void {
+    if (!this.runs) throw new Error(`${this.name} ended (${this.child?.exitCode ?? this.child?.signalCode}); it said:\n${this.said}`);
+  }
+}
