@@ -15,12 +15,16 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '3' },
     connections: { type: 'string', default: '64' },
-    only: { type: 'string', default: 'sandlot,http-proxy,configurable-http-proxy,direct' },
+    only: { type: 'string', default: 'sandlot,undici,http-proxy,configurable-http-proxy,direct' },
     write: { type: 'boolean', default: false },
   },
 });
 const here = import.meta.dirname;
-const names = { direct: 'bare node:http "hello" (no forwarding)', sandlot: 'Sandlot: key, owner check and records on' };
+const names = {
+  undici: 'node:http in, undici `dispatch` out, no checks',
+  direct: 'bare node:http "hello" (no forwarding)',
+  sandlot: 'Sandlot: key, owner check and records on',
+};
 const hasWrk = spawnSync('which', ['wrk']).status === 0;
 const CLOCK_TICKS = Number(spawnSync('getconf', ['CLK_TCK']).stdout.toString());
 

@@ -1,28 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import type { RecordedEvent } from '@sandlot/event-store';
-import { checkpointTables, slotTables, upsert, type ReadModel } from '@sandlot/projections';
-
-interface UserRow {
-  id: string;
-  username: string;
-  role: string;
-  email: string | null;
-  display_name: string | null;
-  created_at: string;
-  updated_at: string;
-}
-
-interface SandboxRow {
-  id: string;
-  owner: string;
-  name: string;
-  state: string;
-  spec: unknown;
-  addresses: unknown;
-  version: number;
-  created_at: string;
-  updated_at: string;
-}
+import { checkpointTables, merge, slotTables, upsert, type ReadModel } from '@sandlot/projections';
 
 const users = {
   table: 'users',
@@ -51,60 +29,45 @@ const states: Readonly<Record<string, string>> = {
   'sandbox.deleted.v1': 'deleted',
 };
 
-/** Users and their sandboxes as a list shows them: every event of either is read, and changes a row. */
+/**
+ * Users and their sandboxes as a list shows them: every event of either changes a row. An aggregate's first event has all that its row must
+ * have, so the others need not see the row: they change what they say.
+ */
 export const accounts: ReadModel = {
   name: 'accounts',
   tables: ['users', 'sandboxes'],
   aggregates: ['user', 'sandbox'],
   async apply(events, write) {
-    const rowsOf = async <Row extends { id: string }>(aggregate: string, table: string): Promise<Map<string, Row>> => {
-      // A first event needs no look at what is there.
-      const known = events.filter((event) => event.aggregate.aggregate === aggregate && event.version > 1).map((event) => event.aggregate.id);
-      const ids = [...new Set(known)];
-      if (ids.length === 0) return new Map();
-      const found = await write.query<Row>(`select * from ${write.slot}.${table} where id = any($1)`, [ids]);
-      return new Map(found.rows.map((row) => [row.id, row]));
-    };
-    const userRows = await rowsOf<UserRow>('user', 'users');
-    const sandboxRows = await rowsOf<SandboxRow>('sandbox', 'sandboxes');
-    const changed = { user: new Set<string>(), sandbox: new Set<string>() };
+    const rows = { user: new Map<string, Row>(), sandbox: new Map<string, Row>() };
     for (const event of events) {
-      const { id } = event.aggregate;
-      changed[event.aggregate.aggregate as 'user' | 'sandbox'].add(id);
-      if (event.aggregate.aggregate === 'user') userRows.set(id, evolveUser(userRows.get(id), event));
-      else sandboxRows.set(id, evolveSandbox(sandboxRows.get(id), event));
+      const { aggregate, id } = event.aggregate as { aggregate: 'user' | 'sandbox'; id: string };
+      const news = aggregate === 'user' ? userNews(event) : sandboxNews(event);
+      const row = rows[aggregate].get(id);
+      if (row) Object.assign(row, news);
+      else rows[aggregate].set(id, event.version === 1 ? { id, created_at: event.time, ...news } : { id, ...news });
     }
-    await upsert(write, users, [...changed.user].map((id) => userRows.get(id)!));
-    await upsert(write, sandboxes, [...changed.sandbox].map((id) => sandboxRows.get(id)!));
+    for (const [shape, changed] of [[users, rows.user], [sandboxes, rows.sandbox]] as const) { // prettier-ignore
+      const [first, later] = [[...changed.values()].filter((row) => row.created_at), [...changed.values()].filter((row) => !row.created_at)];
+      await upsert(write, shape, first);
+      await merge(write, shape, later);
+    }
   },
 };
 
-function evolveUser(row: UserRow | undefined, { aggregate, fact, time }: RecordedEvent): UserRow {
-  const data = fact.data as { username?: string; role?: string; personal?: { email: string | null; displayName: string | null } };
-  return {
-    id: aggregate.id,
-    username: data.username ?? row!.username,
-    role: data.role ?? row!.role,
-    email: data.personal ? data.personal.email : row!.email,
-    display_name: data.personal ? data.personal.displayName : row!.display_name,
-    created_at: row?.created_at ?? time,
-    updated_at: time,
-  };
+interface Row {
+  id: string;
+  /** Of rows that begin in this batch. */
+  created_at?: string;
 }
 
-function evolveSandbox(row: SandboxRow | undefined, { aggregate, fact, time, version }: RecordedEvent): SandboxRow {
-  const data = fact.data as { owner?: string; name?: string; spec?: unknown; addresses?: unknown };
-  return {
-    id: aggregate.id,
-    owner: data.owner ?? row!.owner,
-    name: data.name ?? row!.name,
-    state: states[fact.type] ?? row!.state,
-    spec: data.spec ?? row!.spec,
-    addresses: data.addresses ?? row?.addresses ?? null,
-    version,
-    created_at: row?.created_at ?? time,
-    updated_at: time,
-  };
+function userNews({ fact, time }: RecordedEvent): object {
+  const { personal, ...data } = fact.data as { username?: string; role?: string; personal?: { email: string | null; displayName: string | null } };
+  return { ...data, ...(personal && { email: personal.email, display_name: personal.displayName }), updated_at: time };
+}
+
+function sandboxNews({ fact, time, version }: RecordedEvent): object {
+  const { owner, name, spec, addresses } = fact.data as { owner?: string; name?: string; spec?: unknown; addresses?: unknown };
+  return { owner, name, spec, addresses, state: states[fact.type], version, updated_at: time };
 }
 
 class Checkpoints1760000000000 implements MigrationInterface {
@@ -121,12 +84,12 @@ class Accounts1760000000001 implements MigrationInterface {
       create table ${slot}.users (
         id text primary key, username text not null unique, role text not null, email text, display_name text,
         created_at timestamptz not null, updated_at timestamptz not null
-      );
+      ) with (fillfactor = 70);
       create index on ${slot}.users (created_at, id);
       create table ${slot}.sandboxes (
         id text primary key, owner text not null, name text not null, state text not null, spec jsonb not null, addresses jsonb,
         version integer not null, created_at timestamptz not null, updated_at timestamptz not null
-      );
+      ) with (fillfactor = 70);
       create index on ${slot}.sandboxes (owner, created_at, id)`,
   );
   up = (runner: QueryRunner) => this.tables.up(runner);

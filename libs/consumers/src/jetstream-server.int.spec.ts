@@ -3,10 +3,10 @@ import { Controller } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import { headers } from '@nats-io/transport-node';
 import { jetstream } from '@nats-io/jetstream';
-import { allOf, DEAD_STREAM, DOMAIN_STREAM, UserCreated, UserDisabled, ApiKeyRevoked } from '@sandlot/contracts';
+import { allOf, DEAD_STREAM, DOMAIN_STREAM, UserDisabled, ApiKeyRevoked } from '@sandlot/contracts';
 import type { RecordedEvent } from '@sandlot/event-store';
 import { waitFor } from '@sandlot/testing';
-import { dead, DurableConsumer, OnEvent, retry, type Delivery, type FailurePolicy, type HandlerClass } from './index.js';
+import { dead, DurableConsumer, OnEvent, retry, type Delivery } from './index.js';
 import { deadStream, serve, startTestLog, userConsumer, type Handle, type TestLog } from './test-service.js';
 
 describe('a durable consumer', () => {

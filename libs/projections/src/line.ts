@@ -24,12 +24,17 @@ export interface LineOptions {
   readonly onError: (error: unknown, line: Line) => void;
 }
 
-/** A record, its event when this read model takes it, and whether an operator had it left out. */
+/** What is kept of a record until it is applied: its event when this read model takes it, else the bytes, which cost less. */
 interface Item {
-  readonly record: LogRecord;
+  readonly position: number;
+  readonly record?: LogRecord;
   readonly event?: RecordedEvent;
+  /** An operator had it left out. */
   readonly skip?: boolean;
 }
+
+/** After so many records the reader lets others have the thread; reading goes on without a pause as long as there is something. */
+const recordsPerTurn = 100;
 
 /**
  * Fills one slot of one read model: reads the log behind the slot's checkpoint, checks it, and applies it in batches, in order. Alone: what
@@ -123,7 +128,7 @@ export class Line {
     this.heads.forget();
     if (mark.status === 'parked' && mark.stopped) throw new Parked(mark.stopped);
     // The consumer before the verification: it belongs to the stream that is verified, and ends with it.
-    const follower = await source.follow(mark.position, { ahead: 2 * this.options.batch });
+    const follower = await source.follow(mark.position, { ahead: this.options.batch });
     this.follower = follower;
     try {
       if (this.interruption) throw this.interruption;
@@ -147,8 +152,12 @@ export class Line {
       () => follower.close(),
     );
     let failure: unknown = new Unavailable('NATS', 'the connection was closed');
+    let read = 0;
     try {
-      for await (const record of follower) await queue.add(this.take(record));
+      for await (const record of follower) {
+        await queue.add(this.take(record));
+        if ((read += 1) % recordsPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
     } catch (error) {
       failure = error;
     }
@@ -162,12 +171,12 @@ export class Line {
     if (position !== this.expected)
       throw new Halt('GAP', `position ${this.expected} is missing: the log goes on at ${position}`, this.expected);
     this.expected = position + 1;
-    if (this.aggregates && !this.aggregates.has(record.aggregate ?? '')) return { record };
+    if (this.aggregates && !this.aggregates.has(record.aggregate ?? '')) return { position, record };
     const skip = this.skipped.has(position);
     try {
-      return { record, event: record.event(), skip };
+      return { position, event: record.event(), skip };
     } catch (error) {
-      if (skip) return { record };
+      if (skip) return { position, record };
       throw new Poison(position, error);
     }
   }
@@ -187,7 +196,7 @@ export class Line {
       await this.commit(items, heads);
     } catch (error) {
       if (error instanceof Unavailable || error instanceof Fenced) throw error;
-      if (items.length === 1) throw new Poison(items[0]!.record.position, error);
+      if (items.length === 1) throw new Poison(items[0]!.position, error);
       const middle = items.length >> 1;
       await this.apply(items.slice(0, middle));
       await this.apply(items.slice(middle));
@@ -197,12 +206,8 @@ export class Line {
   private async commit(items: readonly Item[], heads: BatchHeads): Promise<void> {
     const { model, slot, checkpoints, service } = this.options;
     const last = items.at(-1)!;
-    const mark = {
-      position: last.record.position,
-      streamCreated: this.streamCreated,
-      eventId: last.event?.id ?? last.record.eventId,
-      eventHash: last.event?.hash ?? last.record.hash,
-    };
+    const identity = last.event ? { eventId: last.event.id, eventHash: last.event.hash } : last.record!.identity();
+    const mark = { position: last.position, streamCreated: this.streamCreated, ...identity };
     const events = items.flatMap(({ event, skip }) => (event && !skip ? event : []));
     await transaction(
       checkpoints.pool,

@@ -4,13 +4,14 @@ import { fromWire, type RecordedEvent } from '@sandlot/event-store';
 
 /** A record of the log as it was delivered; what is in it is looked at only when somebody needs it. */
 export class LogRecord {
-  readonly position: number;
-  readonly subject: string;
-  private headers?: ReadonlyMap<string, string>;
+  constructor(private readonly message: JsMsg) {}
 
-  constructor(private readonly message: JsMsg) {
-    this.position = message.seq;
-    this.subject = message.subject;
+  get position(): number {
+    return this.message.seq;
+  }
+
+  get subject(): string {
+    return this.message.subject;
   }
 
   /** The kind of aggregate, from the subject. */
@@ -27,22 +28,16 @@ export class LogRecord {
     return this.message.info.pending;
   }
 
-  get eventId(): string {
-    return this.get('ce-id') ?? '';
-  }
-
-  get hash(): string {
-    return hashEvent(this.subject, (name) => this.get(name), this.message.data);
+  /** What a checkpoint remembers of it. */
+  identity(): { eventId: string; eventHash: string } {
+    const headers = headersOf(this.message);
+    return { eventId: headers.get('ce-id') ?? '', eventHash: hashEvent(this.subject, (name) => headers.get(name), this.message.data) };
   }
 
   /** Throws a TypeError, SyntaxError or ZodError when it is not an event of ours. */
   event(): RecordedEvent {
-    return fromWire(this.subject, (name) => this.get(name), this.message.data, this.position);
-  }
-
-  private get(name: string): string | undefined {
-    this.headers ??= headersOf(this.message);
-    return this.headers.get(name);
+    const headers = headersOf(this.message);
+    return fromWire(this.subject, (name) => headers.get(name), this.message.data, this.position);
   }
 }
 

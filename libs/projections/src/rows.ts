@@ -23,3 +23,19 @@ export async function upsert(write: SlotWriter, { table, columns, key }: TableSh
     [JSON.stringify(rows)],
   );
 }
+
+/**
+ * Changes rows that are there, in one statement: a column that a row lacks, or has as null, keeps its value. Nothing need be read before.
+ * Rows that are not there stay so.
+ */
+export async function merge(write: SlotWriter, { table, columns, key }: TableShape, rows: readonly object[]): Promise<void> {
+  if (rows.length === 0) return;
+  const names = Object.keys(columns);
+  const changed = names.filter((name) => !key.includes(name)).map((name) => `${name} = coalesce(news.${name}, old.${name})`);
+  await write.query(
+    `update ${write.slot}.${table} as old set ${changed.join(', ')}
+     from json_to_recordset($1::json) as news (${names.map((name) => `${name} ${columns[name]}`).join(', ')})
+     where ${key.map((name) => `old.${name} = news.${name}`).join(' and ')}`,
+    [JSON.stringify(rows)],
+  );
+}

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
+import { type z } from 'zod';
 import { knownSettings, nearestSetting, registerSettings, settingInfo } from './known-settings.js';
 
 /** The settings that one service reads: an object schema whose keys are `SANDLOT_…` variables, each with a description. */

@@ -94,7 +94,7 @@ function acceptJsonOnly(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser<string>(/^application\/([a-z0-9.-]+\+)?json(\s*;|$)/i, { parseAs: 'string' }, (request, body, done) => {
     if (body.length === 0) return done(null, undefined);
-    parse(request, body, (error, value) => {
+    void parse(request, body, (error, value) => {
       if (!error) return done(null, value);
       done(new DomainError('MALFORMED_REQUEST', `The body is not valid JSON: ${error.message}`));
     });

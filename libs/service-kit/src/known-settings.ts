@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { type z } from 'zod';
 
 /**
  * Every setting of every service. A service that runs alone does not load the others' configuration, yet must not refuse what
@@ -10,6 +10,7 @@ export const allSettings: readonly string[] = [
   'SANDLOT_CRASH_AT',
   'SANDLOT_DATABASE_READER_URL',
   'SANDLOT_DATABASE_URL',
+  'SANDLOT_DATABASE_URLS_DIR',
   'SANDLOT_DATA_DIR',
   'SANDLOT_DEFAULT_IMAGE',
   'SANDLOT_GATEWAY_HOST',

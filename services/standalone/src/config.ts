@@ -24,3 +24,21 @@ export const standaloneConfig = defineConfig(
   }),
 );
 export type StandaloneSettings = ConfigOf<typeof standaloneConfig>;
+
+/** Of migrate.ts, which prepares the servers for services that run as processes of their own. */
+export const migrateConfig = defineConfig(
+  z.object({
+    ...commonSettings,
+    ...natsSettings,
+    SANDLOT_DATABASE_URL: secret(z.string().regex(/^postgres(ql)?:\/\//)).describe(
+      "the database, as its owner; the services' roles are made with it",
+    ),
+    SANDLOT_DATABASE_URLS_DIR: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        "folder that migrate leaves each service's own URLs in, as <service>.url and <service>.reader-url, for SANDLOT_DATABASE_URL_FILE and SANDLOT_DATABASE_READER_URL_FILE",
+      ),
+  }),
+);

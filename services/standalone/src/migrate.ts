@@ -1,19 +1,26 @@
-import { commonSettings, defineConfig, loadConfig, natsSettings, runOnce, secret } from '@sandlot/service-kit';
-import { z } from 'zod';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadConfig, runOnce } from '@sandlot/service-kit';
+import { migrateConfig } from './config.js';
 import { prepareDatabase, prepareNats } from './schemas.js';
 
-const config = defineConfig(
-  z.object({
-    ...commonSettings,
-    ...natsSettings,
-    SANDLOT_DATABASE_URL: secret(z.string().regex(/^postgres(ql)?:\/\//)).describe(
-      "the database, as its owner; the services' roles are made with it",
-    ),
-  }),
-);
-
-/** Brings streams, buckets, schemas and roles up to date before the services start, when they run as processes of their own. */
+/**
+ * Brings streams, buckets, schemas and roles up to date before the services start, when they run as processes of their own. No service
+ * needs the owner's URL: each is given its own, in files of mode 0600.
+ */
 await runOnce('migrate', process.env, async () => {
-  const { values } = loadConfig(config, process.env);
-  await Promise.all([prepareNats(values), prepareDatabase(values.SANDLOT_DATABASE_URL)]);
+  const { values } = loadConfig(migrateConfig, process.env);
+  const [databases] = await Promise.all([prepareDatabase(values.SANDLOT_DATABASE_URL), prepareNats(values)]);
+  const dir = values.SANDLOT_DATABASE_URLS_DIR;
+  if (dir === undefined) return;
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  for (const [service, { writerUrl, readerUrl }] of Object.entries(databases)) {
+    await writeWhole(join(dir, `${service}.url`), writerUrl);
+    await writeWhole(join(dir, `${service}.reader-url`), readerUrl);
+  }
 });
+
+async function writeWhole(path: string, content: string): Promise<void> {
+  await writeFile(`${path}.new`, `${content}\n`, { mode: 0o600 });
+  await rename(`${path}.new`, path);
+}

@@ -24,7 +24,9 @@ export class AuditController {
 
   @Get('audit-logs')
   @Permission('audit:read')
-  @Operation('Lists the audit trail; with `Accept: application/jsonl` all of it that the filters leave, from the cursor on', { 200: AuditPage })
+  @Operation('Lists the audit trail; with `Accept: application/jsonl` all of it that the filters leave, from the cursor on', {
+    200: AuditPage,
+  })
   async list(
     @Query({ schema: listQuery }) { limit, ...query }: z.output<typeof listQuery>,
     @AtLeast() atLeast: number | undefined,

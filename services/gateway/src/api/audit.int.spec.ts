@@ -37,7 +37,9 @@ const record = (count: number) => trail.push(...Array.from({ length: count }, (_
 describe('the audit trail', () => {
   it.each(['/api/v1/audit-logs', '/api/v1/audit', '/api/audit-logs'])('is listed by the page, with filters, at %s', async (path) => {
     record(3);
-    const answer = await gateway.send('GET', `${path}?actor=alice&action=sandbox.*&since=2026-01-01T00:00:00Z&limit=2&order=asc`, { as: admin });
+    const answer = await gateway.send('GET', `${path}?actor=alice&action=sandbox.*&since=2026-01-01T00:00:00Z&limit=2&order=asc`, {
+      as: admin,
+    });
     expect(answer).toMatchObject({ status: 200, json: { items: [{ id: 'evt_1' }, { id: 'evt_2' }], nextCursor: '2' } });
     expect(gateway.audit.requests[0]!.request).toEqual({
       actor: 'alice',
@@ -59,7 +61,10 @@ describe('the audit trail', () => {
     record(1);
     for (const path of ['/api/v1/audit-logs', '/api/v1/audit-logs.jsonl', '/api/v1/audit-logs/stream'])
       expect(await gateway.send('GET', path, { as: alice })).toMatchObject({ status: 403, json: { code: 'FORBIDDEN' } });
-    expect(await gateway.send('GET', '/api/v1/me/audit-logs', { as: alice })).toMatchObject({ status: 200, json: { items: [{ id: 'evt_1' }] } });
+    expect(await gateway.send('GET', '/api/v1/me/audit-logs', { as: alice })).toMatchObject({
+      status: 200,
+      json: { items: [{ id: 'evt_1' }] },
+    });
     expect(gateway.audit.requests.map(({ request }) => request.actor)).toEqual([alice.userId]);
     expect((await gateway.send('GET', '/api/v1/me/audit-logs?actor=bob', { as: alice })).status).toBe(422);
   });
@@ -179,7 +184,12 @@ describe('the live stream', () => {
     atEnd(() => connection.close());
     const { signal } = new AbortController();
     const stream = await followTrail(new RpcClient(connection), { filters: {}, cursor: undefined, signal, heartbeatMs: 30 });
-    expect(await take(stream, 4)).toEqual(['retry: 3000\n\n', 'id: 0\nevent: caught-up\ndata: {}\n\n', ': heartbeat\n\n', ': heartbeat\n\n']);
+    expect(await take(stream, 4)).toEqual([
+      'retry: 3000\n\n',
+      'id: 0\nevent: caught-up\ndata: {}\n\n',
+      ': heartbeat\n\n',
+      ': heartbeat\n\n',
+    ]);
   });
 
   it('ends when the client goes: nobody asks any more', async () => {

@@ -49,7 +49,11 @@ export class MeController {
   @Get('audit-logs')
   @Permission('me:read')
   @Operation('What the caller did, newest first', { 200: AuditPage })
-  trail(@Caller() caller: Caller, @AtLeast() atLeast: number | undefined, @Query({ schema: auditQuery }) query: z.output<typeof auditQuery>) {
+  trail(
+    @Caller() caller: Caller,
+    @AtLeast() atLeast: number | undefined,
+    @Query({ schema: auditQuery }) query: z.output<typeof auditQuery>,
+  ) {
     return this.rpc.call(audit.ListAuditEntries, { ...query, actor: caller.userId, atLeast });
   }
 

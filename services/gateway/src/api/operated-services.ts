@@ -14,7 +14,9 @@ export class OperatedServices {
   constructor(private readonly rpc: RpcClient) {}
 
   /** Asks every service at once. One that does not answer is named, and keeps nobody from seeing the others. */
-  async everywhere<Item>(ask: (rpc: RpcClient, operations: Operations) => Promise<Item[]>): Promise<{ items: Item[]; unanswered: UnansweredService[] }> {
+  async everywhere<Item>(
+    ask: (rpc: RpcClient, operations: Operations) => Promise<Item[]>,
+  ): Promise<{ items: Item[]; unanswered: UnansweredService[] }> {
     const items: Item[] = [];
     const unanswered: UnansweredService[] = [];
     const answers = await Promise.allSettled(operatedServices.map((service) => ask(this.rpc, operationsOf(service))));

@@ -72,10 +72,13 @@ describe('what operators see', () => {
     const ids = { auth: [2, 5], provisioner: [1, 3, 4], audit: [] };
     for (const service of operatedServices)
       gateway[service].answers(operationsOf(service).listDeadLetters, ({ after = 0, limit }) =>
-        ids[service].filter((id) => id > after).slice(0, limit).map((id) => letter(service, id)),
+        ids[service]
+          .filter((id) => id > after)
+          .slice(0, limit)
+          .map((id) => letter(service, id)),
       );
     const seen: number[] = [];
-    for (let cursor = ''; ; ) {
+    for (let cursor = ''; ;) {
       const { json } = await gateway.send('GET', `/api/v1/admin/dead-letters?limit=2${cursor}`, { as: admin });
       seen.push(...json.items.map(({ id }: DeadLetterView) => id));
       if (json.nextCursor === null) break;
@@ -89,9 +92,26 @@ describe('what operators see', () => {
 
 describe('what operators do', () => {
   const report = { reconciled: 4, changed: [], failed: [] };
-  const { rebuildProjection, retryProjection, skipPosition, pauseConsumer, resumeConsumer, replayConsumer, replayDeadLetter, discardDeadLetter } = quota;
+  const {
+    rebuildProjection,
+    retryProjection,
+    skipPosition,
+    pauseConsumer,
+    resumeConsumer,
+    replayConsumer,
+    replayDeadLetter,
+    discardDeadLetter,
+  } = quota;
   beforeEach(() => {
-    for (const message of [rebuildProjection, retryProjection, skipPosition, pauseConsumer, resumeConsumer, replayDeadLetter, discardDeadLetter])
+    for (const message of [
+      rebuildProjection,
+      retryProjection,
+      skipPosition,
+      pauseConsumer,
+      resumeConsumer,
+      replayDeadLetter,
+      discardDeadLetter,
+    ])
       gateway.provisioner.answers(message, () => ({}));
     gateway.provisioner.answers(replayConsumer, () => report);
   });
@@ -99,16 +119,32 @@ describe('what operators do', () => {
   it.each([
     ['POST', 'projections/provisioner/users/rebuild', { reason: 'why not' }, 202, rebuildProjection, { name: 'users', reason: 'why not' }],
     ['POST', 'projections/provisioner/users/retry', undefined, 204, retryProjection, { name: 'users' }],
-    ['POST', 'projections/provisioner/users/skip', { position: 4, reason: 'x' }, 204, skipPosition, { name: 'users', position: 4, reason: 'x' }],
+    [
+      'POST',
+      'projections/provisioner/users/skip',
+      { position: 4, reason: 'x' },
+      204,
+      skipPosition,
+      { name: 'users', position: 4, reason: 'x' },
+    ],
     ['POST', 'consumers/provisioner-quota/pause', { until: at }, 204, pauseConsumer, { name: 'provisioner-quota', until: at }],
     ['POST', 'consumers/provisioner-quota/resume', undefined, 204, resumeConsumer, { name: 'provisioner-quota' }],
-    ['POST', 'consumers/provisioner-quota/replay', { fromPosition: 1 }, 200, replayConsumer, { name: 'provisioner-quota', from: { fromPosition: 1 } }],
+    [
+      'POST',
+      'consumers/provisioner-quota/replay',
+      { fromPosition: 1 },
+      200,
+      replayConsumer,
+      { name: 'provisioner-quota', from: { fromPosition: 1 } },
+    ],
     ['POST', 'dead-letters/provisioner/7/replay', undefined, 204, replayDeadLetter, { id: 7 }],
     ['DELETE', 'dead-letters/provisioner/7', undefined, 204, discardDeadLetter, { id: 7 }],
   ] as const)('%s %s reaches the service, with who wants it', async (method, path, body, status, message, request) => {
     const answer = await gateway.send(method, `/api/v1/admin/${path}`, { as: admin, body });
     expect(answer.status).toBe(status);
-    expect(gateway.provisioner.requestsTo(message)).toEqual([{ context: expect.objectContaining({ actor: expect.objectContaining({ id: admin.userId }) }), ...request }]);
+    expect(gateway.provisioner.requestsTo(message)).toEqual([
+      { context: expect.objectContaining({ actor: expect.objectContaining({ id: admin.userId }) }), ...request },
+    ]);
     if (status === 200) expect(answer.json).toEqual(report);
   });
 

@@ -27,7 +27,9 @@ export class ProjectionsController {
 
   @Post(':service/:name/rebuild')
   @Permission('operations:write')
-  @Operation('Fills a new version of the read model beside the old one, which answers until the new one has caught up', { 202: 'The rebuild has begun' })
+  @Operation('Fills a new version of the read model beside the old one, which answers until the new one has caught up', {
+    202: 'The rebuild has begun',
+  })
   async rebuild(
     @Command() context: CommandContext,
     @Param('service') service: string,

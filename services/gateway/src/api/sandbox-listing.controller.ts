@@ -16,7 +16,7 @@ export class SandboxListingController {
   async list(@Caller() caller: Caller, @AtLeast() atLeast: number | undefined): Promise<SandboxListing> {
     const userId = may(caller.role, 'user-sandbox:read') ? undefined : (caller.userId as UserId);
     const sandboxes: SandboxListing['sandboxes'] = [];
-    for (let cursor: string | undefined; ; ) {
+    for (let cursor: string | undefined; ;) {
       const page = await this.rpc.call(provisioner.ListSandboxes, { userId, atLeast, cursor, limit: 200 });
       sandboxes.push(...page.items.map(entry));
       if (page.nextCursor === null) return { count: sandboxes.length, sandboxes };

@@ -15,7 +15,11 @@ describe('POST /api/v1/sandboxes', () => {
   it('S0-27 accepts a sandbox: 202 with the sandbox, where it is, and the position of the log', async () => {
     const answer = await gateway.send('POST', '/api/sandboxes', { as: alice, body: { name: 'my-sandbox' } });
     expect(answer).toMatchObject({ status: 202, json: { name: 'my-sandbox', state: 'starting' } });
-    expect(Object.fromEntries(answer.headers)).toMatchObject({ location: '/api/v1/sandboxes/my-sandbox', etag: '"1"', 'sandlot-position': '7' });
+    expect(Object.fromEntries(answer.headers)).toMatchObject({
+      location: '/api/v1/sandboxes/my-sandbox',
+      etag: '"1"',
+      'sandlot-position': '7',
+    });
     expect(gateway.provisioner.requestsTo(provisioner.RequestSandbox)).toEqual([
       {
         context: {
@@ -39,7 +43,11 @@ describe('POST /api/v1/sandboxes', () => {
     });
     const answer = await gateway.send('POST', '/api/v1/sandboxes', { as: alice, body: { name: 's1' }, headers: { prefer: 'wait=10' } });
     expect(answer).toMatchObject({ status: 201, json: { state: 'running' } });
-    expect(Object.fromEntries(answer.headers)).toMatchObject({ 'preference-applied': 'wait=10', location: '/api/v1/sandboxes/s1', etag: '"2"' });
+    expect(Object.fromEntries(answer.headers)).toMatchObject({
+      'preference-applied': 'wait=10',
+      location: '/api/v1/sandboxes/s1',
+      etag: '"2"',
+    });
   });
 
   it.each(['it has not settled in time', 'nobody can tell'])('answers 202 after the wait when %s', async (why) => {
@@ -74,7 +82,9 @@ describe('POST /api/v1/sandboxes', () => {
 
 describe('a sandbox', () => {
   it('S0-28 is shown with its ETag, and not again to who has that already', async () => {
-    gateway.provisioner.answers(provisioner.GetSandbox, ({ userId, name }) => aSandbox({ owner: userId, name, state: 'running', version: 4 }));
+    gateway.provisioner.answers(provisioner.GetSandbox, ({ userId, name }) =>
+      aSandbox({ owner: userId, name, state: 'running', version: 4 }),
+    );
     const answer = await gateway.send('GET', '/v1/sandboxes/s1', { as: alice });
     expect(answer).toMatchObject({ status: 200, json: { name: 's1', owner: alice.userId } });
     expect(answer.headers.get('etag')).toBe('"4"');

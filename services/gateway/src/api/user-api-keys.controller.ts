@@ -1,5 +1,13 @@
 import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
-import { ApiKey, ApiKeyListQuery, ApiKeyPage, authMessages as auth, CreateApiKeyBody, CreatedApiKey, UpdateApiKeyBody } from '@sandlot/contracts';
+import {
+  ApiKey,
+  ApiKeyListQuery,
+  ApiKeyPage,
+  authMessages as auth,
+  CreateApiKeyBody,
+  CreatedApiKey,
+  UpdateApiKeyBody,
+} from '@sandlot/contracts';
 import type { CommandContext, KeyId, UserId } from '@sandlot/kernel';
 import { Permission, RpcClient } from '@sandlot/service-kit';
 import type { z } from 'zod';

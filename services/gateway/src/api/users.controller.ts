@@ -67,7 +67,11 @@ export class UsersController {
   @Delete(':userId')
   @Permission('user:delete')
   @Operation('Deletes a user: the keys are refused at once, the sandboxes go', { 204: 'The user is deleted' })
-  async delete(@Command() context: CommandContext, @Param('userId', ofUser) userId: UserId, @IfMatch() expectedVersion: number | undefined) {
+  async delete(
+    @Command() context: CommandContext,
+    @Param('userId', ofUser) userId: UserId,
+    @IfMatch() expectedVersion: number | undefined,
+  ) {
     const { position } = await this.rpc.call(auth.DeleteUser, { context, userId, expectedVersion });
     return done(position);
   }

@@ -14,7 +14,10 @@ const one = `${users}/${alice.userId}`;
 
 describe('users', () => {
   it('S0-14 are created: 201 with the id and where they are', async () => {
-    gateway.auth.answers(auth.CreateUser, ({ username, email }) => ({ position: 5, user: aUser(alice, { username, email: email!, version: 1 }) }));
+    gateway.auth.answers(auth.CreateUser, ({ username, email }) => ({
+      position: 5,
+      user: aUser(alice, { username, email: email!, version: 1 }),
+    }));
     const answer = await gateway.send('POST', users, { as: admin, body: { username: 'alice', email: 'alice@example.com' } });
     expect(answer).toMatchObject({ status: 201, json: { id: alice.userId, username: 'alice', email: 'alice@example.com' } });
     expect(Object.fromEntries(answer.headers)).toMatchObject({
@@ -120,14 +123,21 @@ describe('API keys', () => {
 });
 
 describe('me and quotas', () => {
-  const usage = { quota: { sandboxes: 10, cpu: '4', memory: '8Gi' }, used: { sandboxes: 1 }, holders: [{ sandboxId: newId('sbx'), name: 's1' }] };
+  const usage = {
+    quota: { sandboxes: 10, cpu: '4', memory: '8Gi' },
+    used: { sandboxes: 1 },
+    holders: [{ sandboxId: newId('sbx'), name: 's1' }],
+  };
   beforeEach(() => {
     gateway.auth.answers(auth.GetUser, ({ userId }) => {
       if (userId !== alice.userId) throw new DomainError('USER_NOT_FOUND', 'there is no such user');
       return aUser(alice);
     });
     gateway.provisioner.answers(provisioner.GetQuota, () => usage);
-    gateway.provisioner.answers(provisioner.SetQuota, ({ quota }) => ({ position: 4, usage: { ...usage, quota: { ...usage.quota, ...quota } as never } }));
+    gateway.provisioner.answers(provisioner.SetQuota, ({ quota }) => ({
+      position: 4,
+      usage: { ...usage, quota: { ...usage.quota, ...quota } as never },
+    }));
   });
 
   it('S0-22 tells the caller who that is', async () => {

@@ -13,7 +13,7 @@ const pageSize = 200;
 export async function exportTrail(rpc: RpcClient, query: Query, options: CallOptions): Promise<AsyncGenerator<string>> {
   const first = await rpc.call(audit.ListAuditEntries, { ...query, limit: pageSize }, options);
   return (async function* () {
-    for (let page = first; ; ) {
+    for (let page = first; ;) {
       if (page.items.length > 0) yield page.items.map(line).join('');
       if (page.nextCursor === null) return;
       page = await rpc.call(audit.ListAuditEntries, { ...query, cursor: page.nextCursor, limit: pageSize }, options);

@@ -31,7 +31,7 @@ export async function followTrail(rpc: RpcClient, request: AuditStreamRequest): 
   return (async function* () {
     yield 'retry: 3000\n\n';
     let live = false;
-    for (let page: Page | undefined = first, cursor = first.cursor; !signal.aborted; ) {
+    for (let page: Page | undefined = first, cursor = first.cursor; !signal.aborted;) {
       for (const { cursor: id, entry } of page?.items ?? []) yield entryEvent(id, entry);
       if (page && !live && page.items.length < pageSize) {
         live = true;

@@ -40,7 +40,8 @@ export class AnswerInterceptor implements NestInterceptor {
 
   private atLeast(request: ApiRequest): number | undefined {
     const asked = headerOf(request, POSITION_HEADER);
-    if (asked !== undefined && !/^\d{1,15}$/.test(asked)) throw new DomainError('MALFORMED_REQUEST', 'Sandlot-Position must be a whole number.');
+    if (asked !== undefined && !/^\d{1,15}$/.test(asked))
+      throw new DomainError('MALFORMED_REQUEST', 'Sandlot-Position must be a whole number.');
     const known = request.caller && this.positions.of(request.caller.userId);
     return asked === undefined ? known : Math.max(Number(asked), known ?? 0);
   }

@@ -6,7 +6,12 @@ import { documentsHeader } from './operation.js';
 /** The command that the request stands for, as a parameter: who wants it, when, as part of what. */
 export const Command = createParamDecorator(
   (_: unknown, context: ExecutionContext) => commandOf(context.switchToHttp().getRequest<ApiRequest>()),
-  [documentsHeader('Idempotency-Key', 'A name of your choice for this request, 1 to 255 characters: repeated with it, it takes effect once, for 24 h.')],
+  [
+    documentsHeader(
+      'Idempotency-Key',
+      'A name of your choice for this request, 1 to 255 characters: repeated with it, it takes effect once, for 24 h.',
+    ),
+  ],
 );
 
 export function commandOf({ caller, commandId, headers }: ApiRequest): CommandContext {

@@ -18,7 +18,8 @@ const HEADERS = 'sandlot:headers';
 export const Operation = (summary: string, answers: OperationInfo['answers']): MethodDecorator =>
   SetMetadata<string, OperationInfo>(OPERATION, { summary, answers });
 
-export const operationOf = (handler: object): OperationInfo | undefined => Reflect.getMetadata(OPERATION, handler) as OperationInfo | undefined;
+export const operationOf = (handler: object): OperationInfo | undefined =>
+  Reflect.getMetadata(OPERATION, handler) as OperationInfo | undefined;
 
 /** Makes a parameter's decorator tell which request header the parameter is read from. */
 export function documentsHeader(name: string, description: string): ParameterDecorator {
@@ -28,4 +29,5 @@ export function documentsHeader(name: string, description: string): ParameterDec
   };
 }
 
-export const headersOf = (handler: object): readonly HeaderInfo[] => (Reflect.getMetadata(HEADERS, handler) as HeaderInfo[] | undefined) ?? [];
+export const headersOf = (handler: object): readonly HeaderInfo[] =>
+  (Reflect.getMetadata(HEADERS, handler) as HeaderInfo[] | undefined) ?? [];

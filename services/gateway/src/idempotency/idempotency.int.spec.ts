@@ -135,7 +135,8 @@ describe('Idempotency-Key', () => {
   it('keeps neither the key of an answer nor the Idempotency-Key readable', async () => {
     const key = newKey();
     gateway.auth.answers(auth.CreateApiKey, () => ({ position: 5, key: { ...anApiKey(alice), key: 'slk_rawrawraw' } }));
-    const send = () => gateway.send('POST', '/api/me/apikeys', { as: alice, body: { name: 'laptop' }, headers: { 'idempotency-key': key } });
+    const send = () =>
+      gateway.send('POST', '/api/me/apikeys', { as: alice, body: { name: 'laptop' }, headers: { 'idempotency-key': key } });
     await send();
     expect((await send()).json.key).toBe('slk_rawrawraw');
     const records: string[] = [];

@@ -12,7 +12,9 @@ const changing = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
 /** Refusals that come before anything is tried. */
 const untried = new Set<ErrorCode>(['VALIDATION_FAILED', 'MALFORMED_REQUEST']);
 
-type Reply = { answer: Pick<Answer, 'status' | 'headers' | 'body'> } | { refusal: { code: ErrorCode; message: string; details: Record<string, unknown> } };
+type Reply =
+  | { answer: Pick<Answer, 'status' | 'headers' | 'body'> }
+  | { refusal: { code: ErrorCode; message: string; details: Record<string, unknown> } };
 
 /** Gives a request that is repeated with its Idempotency-Key the answer, or the refusal, that it got the first time. */
 @Injectable()
@@ -73,5 +75,7 @@ function replayed(reply: Reply): Answer {
 
 /** What is done is done: a reply that cannot be kept must not turn it into a failure. A repetition is the same command all the same. */
 async function kept(keeping: Promise<void>): Promise<void> {
-  await keeping.catch((error: unknown) => logger.warn({ err: error }, 'the outcome of a request with an Idempotency-Key could not be kept'));
+  await keeping.catch((error: unknown) =>
+    logger.warn({ err: error }, 'the outcome of a request with an Idempotency-Key could not be kept'),
+  );
 }

@@ -49,7 +49,8 @@ export class ApiDocument {
         const operation = typeof handler === 'function' ? operationOf(handler) : undefined;
         if (!operation) continue;
         ApiOperation({ summary: operation.summary })(prototype, method, descriptor);
-        for (const { name, description } of headersOf(handler)) ApiHeader({ name, description, required: false })(prototype, method, descriptor);
+        for (const { name, description } of headersOf(handler))
+          ApiHeader({ name, description, required: false })(prototype, method, descriptor);
         for (const [status, answer] of Object.entries(operation.answers)) {
           const body = answer instanceof z.ZodType ? { description: operation.summary, standardSchema: answer } : { description: answer };
           ApiResponse({ status: Number(status), ...body })(prototype, method, descriptor);

@@ -88,7 +88,9 @@ const operations = (): Operation[] =>
 describe('every route', () => {
   it('has the permission that is written down for it', () => {
     const routes = routesOf(gateway.service.app.get(DiscoveryService, { strict: false }));
-    expect(Object.fromEntries(routes.map(({ controller, method, access: needs }) => [operationId(controller, method), needs]))).toEqual(access);
+    expect(Object.fromEntries(routes.map(({ controller, method, access: needs }) => [operationId(controller, method), needs]))).toEqual(
+      access,
+    );
   });
 
   it('refuses who has no key, and who lacks the permission', async () => {
@@ -111,7 +113,11 @@ describe('the OpenAPI document', () => {
   });
 
   it('has every route, by a stable name', () => {
-    expect(operations().map(({ operationId: id }) => id).sort()).toEqual(Object.keys(access).sort());
+    expect(
+      operations()
+        .map(({ operationId: id }) => id)
+        .sort(),
+    ).toEqual(Object.keys(access).sort());
   });
 
   it('says of every route what it is for, what it needs, and how it refuses', () => {
@@ -134,7 +140,9 @@ describe('the OpenAPI document', () => {
 
   it('has the schemas of bodies, queries and answers', () => {
     const create = operations().find(({ operationId: id }) => id === 'sandboxes_create')!;
-    expect(create.requestBody).toMatchObject({ content: { 'application/json': { schema: { $ref: '#/components/schemas/CreateSandbox' } } } });
+    expect(create.requestBody).toMatchObject({
+      content: { 'application/json': { schema: { $ref: '#/components/schemas/CreateSandbox' } } },
+    });
     expect(create.responses['202']!.content!['application/json']!.schema).toEqual({ $ref: '#/components/schemas/Sandbox' });
     const list = operations().find(({ operationId: id }) => id === 'audit_list')!;
     expect(list.parameters!.filter((parameter) => parameter.in === 'query').map(({ name }) => name)).toEqual(

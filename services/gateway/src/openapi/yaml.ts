@@ -4,7 +4,8 @@ export function toYaml(value: unknown): string {
 }
 
 function lines(value: unknown): string[] {
-  if (Array.isArray(value) && value.length > 0) return value.flatMap((item) => lines(item).map((line, index) => `${index === 0 ? '- ' : '  '}${line}`));
+  if (Array.isArray(value) && value.length > 0)
+    return value.flatMap((item) => lines(item).map((line, index) => `${index === 0 ? '- ' : '  '}${line}`));
   const entries = typeof value === 'object' && value !== null ? Object.entries(value).filter(([, inner]) => inner !== undefined) : [];
   if (entries.length === 0) return [JSON.stringify(value) ?? 'null'];
   return entries.flatMap(([key, inner]) => {
@@ -14,4 +15,5 @@ function lines(value: unknown): string[] {
   });
 }
 
-const isMapping = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0;
+const isMapping = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0;

@@ -59,7 +59,9 @@ export class GatewayUnderTest {
     const migrator = await connectNats(await configOf('migrator'), 'migrator');
     await ensureStreams(migrator);
     await migrator.close();
-    const fakes = await Promise.all((['auth', 'provisioner', 'audit'] as const).map(async (name) => new FakeService(name, await configOf(name))));
+    const fakes = await Promise.all(
+      (['auth', 'provisioner', 'audit'] as const).map(async (name) => new FakeService(name, await configOf(name))),
+    );
     await Promise.all(fakes.map((fake) => fake.start()));
     const [auth, provisioner, audit] = fakes as [FakeService, FakeService, FakeService];
     return new GatewayUnderTest(await startGateway(await configOf('gateway')), auth, provisioner, audit, configOf);

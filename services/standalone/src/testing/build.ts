@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
 import { mkdir, rmdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { waitFor } from '@sandlot/testing';
 
 export const repository = fileURLToPath(new URL('../../../../', import.meta.url));
-const lock = join(repository, 'services/standalone/.build-lock');
+const lock = join(repository, 'services/standalone/dist/.build-lock');
 const abandonedAfterMs = 120_000;
 
 let built: Promise<void> | undefined;
@@ -17,6 +17,7 @@ export function ensureBuilt(): Promise<void> {
 }
 
 async function build(): Promise<void> {
+  await mkdir(dirname(lock), { recursive: true });
   await waitFor(takeLock, { within: abandonedAfterMs, describe: 'the build of another test file to end', every: 100 });
   try {
     await promisify(execFile)(join(repository, 'node_modules/.bin/tsc'), ['-b', 'services/standalone'], { cwd: repository });

@@ -1,9 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { waitFor } from '@sandlot/testing';
 
 /** A program under test: what it prints is kept over all its runs, and it can be killed and started again. */
 export class Child {
   output = '';
+  private startedAt = 0;
   private child: ChildProcess | undefined;
   private exited: Promise<unknown> = Promise.resolve();
 
@@ -25,7 +27,6 @@ export class Child {
   get said(): string {
     return this.output.slice(this.startedAt);
   }
-  private startedAt = 0;
 
   /** `more` is for this run alone. */
   start(more: NodeJS.ProcessEnv = {}): void {
@@ -51,8 +52,18 @@ export class Child {
     return this.child!.exitCode;
   }
 
-  /** For a look of waitFor: true when it is so; throws for good when the process has ended instead. */
-  failWhenEnded(): void {
-    if (!this.runs) throw new Error(`${this.name} ended (${this.child?.exitCode ?? this.child?.signalCode}); it said:\n${this.said}`);
+  /** Waits for its end without asking for it. Returns the exit code, null when a signal ended it. */
+  async exit(): Promise<number | null> {
+    await this.exited;
+    return this.child?.exitCode ?? null;
+  }
+
+  /** Waits until it is so; fails at once, with what it said, when the program ends instead. */
+  async until(look: () => Promise<boolean> | boolean, describe: string): Promise<void> {
+    const ended = this.exited.then(() => {
+      throw new Error(`${this.name} ended (${this.child?.exitCode ?? this.child?.signalCode}) before ${describe}; it said:\n${this.said}`);
+    });
+    ended.catch(() => undefined);
+    await Promise.race([waitFor(look, { within: 60_000, describe: `${this.name}: ${describe}`, every: 25 }), ended]);
   }
 }

@@ -1,5 +1,5 @@
 import { QuotaSet, SandboxAdmitted, SandboxReleased } from '@sandlot/contracts';
-import { DomainError, newId, type SandboxId } from '@sandlot/kernel';
+import { type DomainError, newId, type SandboxId } from '@sandlot/kernel';
 import { given } from '@sandlot/testing';
 import { decide, ledgerDecider } from './ledger.js';
 
