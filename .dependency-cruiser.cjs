@@ -1,4 +1,8 @@
-/** The architecture as a test. Each rule says why; `make check` runs them. */
+/** The architecture as a test. Each rule says why; `make check` runs them, `scripts/test-import-rules.mjs` proves that each one fires. */
+
+// Files that exist for specs only. They may start servers and may know adapters.
+const forTests = ['\\.(spec|features|fixture)\\.ts$', '/testing/', '-under-test\\.ts$', '/test-service\\.ts$'];
+
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
@@ -10,11 +14,32 @@ module.exports = {
       to: { circular: true },
     },
     {
-      name: 'domain-is-pure',
-      comment: 'The rules of a service must be provable without Nest, NATS, a database or a clock: domain/ imports only kernel, contracts and itself.',
+      name: 'everything-resolves',
+      comment: 'An import that leads nowhere also escapes every other rule.',
       severity: 'error',
-      from: { path: '^services/[^/]+/src/domain/', pathNot: '\\.spec\\.ts$' },
-      to: { pathNot: ['^services/[^/]+/src/domain/', '^libs/(kernel|contracts)/'] },
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'what-is-imported-is-declared',
+      comment: 'A package that is there only because another one needs it disappears with that one.',
+      severity: 'error',
+      from: {},
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    },
+    {
+      name: 'packages-meet-at-their-index',
+      comment: 'What a package does not export, it may change.',
+      severity: 'error',
+      from: { path: '^((?:libs|services)/[^/]+|runtime)/' },
+      to: { path: '^((libs|services)/[^/]+|runtime)/src/', pathNot: ['^$1/', '/src/index\\.ts$'] },
+    },
+    {
+      name: 'domain-is-pure',
+      comment: 'The rules of a service must be provable without Nest, NATS or a database: domain/ imports only kernel, contracts and itself.',
+      severity: 'error',
+      from: { path: '^services/([^/]+)/src/domain/', pathNot: '\\.spec\\.ts$' },
+      to: { pathNot: ['^services/$1/src/domain/', '^libs/(kernel|contracts)/'], dependencyTypesNot: ['core'] },
     },
     {
       name: 'domain-needs-no-node',
@@ -39,7 +64,8 @@ module.exports = {
     },
     {
       name: 'services-never-import-services',
-      comment: 'All that passes between services is events and messages, so that each can run, fail and be deployed alone. Standalone starts them all and is the exception.',
+      comment:
+        'All that passes between services is events and messages, so that each can run, fail and be deployed alone. Standalone starts them all and is the exception.',
       severity: 'error',
       from: { path: '^services/([^/]+)/', pathNot: '^services/standalone/' },
       to: { path: '^services/', pathNot: '^services/$1/' },
@@ -49,21 +75,21 @@ module.exports = {
       comment: 'A library that knows a service cannot serve the others.',
       severity: 'error',
       from: { path: '^libs/' },
-      to: { path: '^services/' },
+      to: { path: '^(services|runtime)/' },
     },
     {
       name: 'only-the-module-picks-adapters',
       comment: 'One file decides what stands behind the ports; everything else can be tested with the twin in memory.',
       severity: 'error',
-      from: { path: '^services/([^/]+)/src/', pathNot: ['^services/[^/]+/src/adapters/', '\\.module\\.ts$', '\\.spec\\.ts$', '\\.features\\.ts$', '/testing/'] },
+      from: { path: '^services/([^/]+)/src/', pathNot: ['^services/[^/]+/src/adapters/', '\\.module\\.ts$', ...forTests] },
       to: { path: '^services/$1/src/adapters/' },
     },
     {
       name: 'production-never-imports-testing',
       comment: 'libs/testing starts and kills servers; nothing that users run may depend on it.',
       severity: 'error',
-      from: { path: '^(libs|services|runtime)/', pathNot: ['^libs/testing/', '\\.(spec|features|fixture)\\.ts$', '/testing/'] },
-      to: { path: '^libs/testing/' },
+      from: { path: '^(libs|services|runtime)/', pathNot: ['^libs/testing/', ...forTests] },
+      to: { path: ['^libs/testing/', ...forTests] },
     },
     {
       name: 'the-sandbox-runtime-stands-alone',
@@ -82,9 +108,11 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: ['(^|/)dist/', '^node_modules/(?!@sandlot/)'] },
+    exclude: { path: '^(libs/[^/]+|services/[^/]+|runtime)/dist/' },
+    combinedDependencies: true,
     tsPreCompilationDeps: true,
-    tsConfig: { fileName: 'tsconfig.base.json' },
+    // Packages by their sources: through node_modules they would resolve to what was built last.
+    tsConfig: { fileName: 'tsconfig.paths.json' },
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'default'] },
   },
 };

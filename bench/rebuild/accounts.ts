@@ -46,7 +46,11 @@ export const accounts: ReadModel = {
       if (row) Object.assign(row, news);
       else rows[aggregate].set(id, event.version === 1 ? { id, created_at: event.time, ...news } : { id, ...news });
     }
-    for (const [shape, changed] of [[users, rows.user], [sandboxes, rows.sandbox]] as const) { // prettier-ignore
+    for (const [shape, changed] of [
+      [users, rows.user],
+      [sandboxes, rows.sandbox],
+    ] as const) {
+      // prettier-ignore
       const [first, later] = [[...changed.values()].filter((row) => row.created_at), [...changed.values()].filter((row) => !row.created_at)];
       await upsert(write, shape, first);
       await merge(write, shape, later);
@@ -61,13 +65,19 @@ interface Row {
 }
 
 function userNews({ fact, time }: RecordedEvent): object {
-  const { personal, ...data } = fact.data as { username?: string; role?: string; personal?: { email: string | null; displayName: string | null } };
+  const { personal, ...data } = fact.data as {
+    username?: string;
+    role?: string;
+    personal?: { email: string | null; displayName: string | null };
+  };
   return { ...data, ...(personal && { email: personal.email, display_name: personal.displayName }), updated_at: time };
 }
 
 function sandboxNews({ fact, time, version }: RecordedEvent): object {
   const { owner, name, spec, addresses } = fact.data as { owner?: string; name?: string; spec?: unknown; addresses?: unknown };
-  return { owner, name, spec, addresses, state: states[fact.type], version, updated_at: time };
+  const change = { state: states[fact.type], version, updated_at: time };
+  if (owner) return { owner, name, spec, ...change };
+  return addresses ? { addresses, ...change } : change;
 }
 
 class Checkpoints1760000000000 implements MigrationInterface {

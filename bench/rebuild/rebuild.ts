@@ -66,7 +66,10 @@ async function run(): Promise<void> {
   atEnd(() => runner.stop());
   const status = (): ProjectionStatus => runner.status()[0]!;
   runner.start();
-  const fromNothing = await measure(() => status().position, () => status().position >= total);
+  const fromNothing = await measure(
+    () => status().position,
+    () => status().position >= total,
+  );
   process.stderr.write(`from nothing ${JSON.stringify(fromNothing)}\n`);
 
   const checksum = async (): Promise<unknown> => {
@@ -76,7 +79,10 @@ async function run(): Promise<void> {
   const before = await checksum();
   await runner.rebuild('accounts', 'benchmark');
   while (!status().rebuild) await pause(5);
-  const rebuild = await measure(() => status().rebuild?.position ?? total, () => !status().rebuild && status().live === 'green');
+  const rebuild = await measure(
+    () => status().rebuild?.position ?? total,
+    () => !status().rebuild && status().live === 'green',
+  );
   const after = await checksum();
 
   const result = {

@@ -1,5 +1,12 @@
 import { newId, type CommandContext, type Fact, type UserId } from '@sandlot/kernel';
-import { aggregateRef, SandboxDeletionRequested, SandboxDeleted, SandboxPauseRequested, SandboxRequested, SandboxResumeRequested } from '@sandlot/contracts';
+import {
+  aggregateRef,
+  SandboxDeletionRequested,
+  SandboxDeleted,
+  SandboxPauseRequested,
+  SandboxRequested,
+  SandboxResumeRequested,
+} from '@sandlot/contracts';
 import { SandboxStarted, SandboxStopped, UserCreated, UsernameReserved, UserProfileChanged, type AggregateRef } from '@sandlot/contracts';
 import { nothing, type EventStore, type Revision, type Write } from '@sandlot/event-store';
 
@@ -25,7 +32,7 @@ export async function seed(store: EventStore, total: number, report: (done: numb
     const random = mulberry32(index + 1);
     const lives = endlessLives(index);
     const alive: Life[] = [];
-    for (let written = 0; written < share; ) {
+    for (let written = 0; written < share;) {
       while (alive.length < 1_000) alive.push(lives.next().value);
       const chosen = new Set<Life>();
       while (chosen.size < Math.min(writesPerAppend, share - written)) chosen.add(alive[Math.floor(random() * alive.length)]!);
@@ -52,7 +59,8 @@ function* endlessLives(writer: number): Generator<Life, never> {
     const personal = { email: `s1.${'e'.repeat(48)}`, displayName: `s1.${'d'.repeat(48)}` };
     yield life(aggregateRef('username', username), [UsernameReserved({ userId })]);
     yield life(aggregateRef('user', userId), [UserCreated({ username, role: 'user', personal }), UserProfileChanged({ personal })]);
-    for (let sandbox = 0; sandbox < 3; sandbox += 1) yield life(aggregateRef('sandbox', newId('sbx')), sandboxLife(userId, username, `s${sandbox}`));
+    for (let sandbox = 0; sandbox < 3; sandbox += 1)
+      yield life(aggregateRef('sandbox', newId('sbx')), sandboxLife(userId, username, `s${sandbox}`));
   }
 }
 

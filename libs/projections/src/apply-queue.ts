@@ -1,6 +1,6 @@
 /**
- * Hands items on in batches, one batch at a time: what has come while the last one was applied, at most `limit`. Who adds waits while a
- * batch is being applied and the next is full, so no more than two are ever held.
+ * Hands items on in batches, one batch at a time: what has come while the last one was applied. Who adds must wait for room
+ * when it is full, so no more than two batches of `limit` are ever held.
  */
 export class ApplyQueue<Item> {
   private pending: Item[] = [];
@@ -14,11 +14,19 @@ export class ApplyQueue<Item> {
     private readonly onFailure: () => void,
   ) {}
 
-  async add(item: Item): Promise<void> {
+  add(item: Item): void {
+    if (this.failure) return; // nothing behind what failed
     this.pending.push(item);
     this.running ??= this.run();
-    while (this.pending.length >= this.limit && !this.failure) await new Promise<void>((resolve) => (this.taken = resolve));
-    if (this.failure) throw this.failure.error;
+  }
+
+  get isFull(): boolean {
+    return this.pending.length >= this.limit;
+  }
+
+  /** Returns when the items that wait have been taken. */
+  async room(): Promise<void> {
+    while (this.isFull && !this.failure) await new Promise<void>((resolve) => (this.taken = resolve));
   }
 
   /** Returns when all is applied. Throws what applying a batch threw; what came behind that batch is dropped. */

@@ -36,33 +36,39 @@ export async function modelAt<Result>(options: PastOptions<Result>): Promise<Res
     for (const table of model.tables)
       await ask(`create temp table ${table} (like ${slotSchema(service, 'blue')}.${table} including all) on commit drop`);
     let events: RecordedEvent[] = [];
-    for await (const event of pastEvents(options, lastPosition)) {
-      events.push(event);
-      if (events.length < batch) continue;
-      await model.apply(events, past);
+    const apply = async (): Promise<void> => {
+      const taken = events;
       events = [];
-    }
-    if (events.length > 0) await model.apply(events, past);
+      if (taken.length > 0) await model.apply(taken, past);
+    };
+    await readPast(options, lastPosition, (event) => {
+      events.push(event);
+      return events.length < batch ? undefined : apply();
+    });
+    await apply();
     return query(past);
   });
 }
 
-async function* pastEvents<Result>(options: PastOptions<Result>, lastPosition: number): AsyncGenerator<RecordedEvent> {
-  const { model, at, limit, skipped, source } = options;
+async function readPast<Result>(
+  { model, at, limit, skipped, source }: PastOptions<Result>,
+  lastPosition: number,
+  take: (event: RecordedEvent) => Promise<void> | undefined,
+): Promise<void> {
   const until = typeof at === 'number' ? at : lastPosition;
-  const follower = await source.follow(0, { ahead: 2 * batch, subjects: subjectsOf(model) });
+  const latest = typeof at === 'number' ? Infinity : Date.parse(at) + storedWithinMs;
+  const follower = await source.follow(0, { ahead: batch, subjects: subjectsOf(model) });
   let count = 0;
   try {
     if (follower.pending === 0) return;
-    for await (const record of follower) {
-      if (record.position > until || (typeof at === 'string' && record.storedAt.getTime() > Date.parse(at) + storedWithinMs)) return;
-      if (!skipped.has(record.position)) {
-        if ((count += 1) > limit) throw tooMuch(limit);
-        const event = record.event();
-        if (happenedBy(event, at)) yield event;
-      }
-      if (record.behind === 0) return;
-    }
+    await follower.read((record) => {
+      if (record.behind === 0) follower.close();
+      if (record.position > until || (latest !== Infinity && record.storedAt.getTime() > latest)) return follower.close();
+      if (skipped.has(record.position)) return;
+      if ((count += 1) > limit) throw tooMuch(limit);
+      const event = record.event();
+      return happenedBy(event, at) ? take(event) : undefined;
+    });
   } finally {
     follower.close();
   }
@@ -75,6 +81,8 @@ function subjectsOf({ aggregates }: ReadModel): string[] | undefined {
 
 function tooMuch(limit: number): DomainError {
   return new DomainError('VALIDATION_FAILED', `going back that far takes more than ${limit} events`, {
-    errors: [{ field: 'asOf', message: `lies behind more than ${limit} events; ask for one object instead of a list, or for an earlier moment` }],
+    errors: [
+      { field: 'asOf', message: `lies behind more than ${limit} events; ask for one object instead of a list, or for an earlier moment` },
+    ],
   });
 }

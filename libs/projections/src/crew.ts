@@ -118,7 +118,7 @@ export class Crew {
   }
 
   private async catchUp(line: Line, position: number): Promise<void> {
-    for (const deadline = performance.now() + lastStepMs; line.position < position; ) {
+    for (const deadline = performance.now() + lastStepMs; line.position < position;) {
       const left = deadline - performance.now();
       if (left <= 0 || line.state !== 'running' || this.ended) throw new Unavailable('rebuild', `still at ${line.position} of ${position}`);
       await line.changed(left);

@@ -6,7 +6,12 @@ import type { SlotWriter } from './read-model.js';
 import { upsert } from './rows.js';
 import { Halt } from './stops.js';
 
-const headOf = (version: number, position: number, hash: string): Revision => ({ ...nothing, version, position, hash });
+const headOf = (version: number, position: number, hash: string): Revision => ({
+  ...nothing,
+  version,
+  position,
+  hash,
+});
 
 /** Where the aggregates of a batch stand behind it. */
 export type BatchHeads = ReadonlyMap<string, Revision>;

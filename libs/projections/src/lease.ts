@@ -23,9 +23,10 @@ export class Lease {
     const ignore = (): void => undefined;
     client.on('error', ignore);
     try {
-      const { rows } = await client.query<{ taken: boolean }>(`select pg_try_advisory_lock(hashtext('sandlot projections'), hashtext($1)) as taken`, [
-        service,
-      ]);
+      const { rows } = await client.query<{ taken: boolean }>(
+        `select pg_try_advisory_lock(hashtext('sandlot projections'), hashtext($1)) as taken`,
+        [service],
+      );
       if (rows[0]!.taken) return new Lease(client, onLost);
     } catch (error) {
       client.release(error as Error);

@@ -154,10 +154,12 @@ export class Line {
     let failure: unknown = new Unavailable('NATS', 'the connection was closed');
     let read = 0;
     try {
-      for await (const record of follower) {
-        await queue.add(this.take(record));
-        if ((read += 1) % recordsPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
-      }
+      await follower.read((record) => {
+        queue.add(this.take(record));
+        read += 1;
+        if (queue.isFull) return queue.room();
+        return read % recordsPerTurn === 0 ? new Promise((resolve) => setImmediate(resolve)) : undefined;
+      });
     } catch (error) {
       failure = error;
     }
@@ -187,7 +189,10 @@ export class Line {
     const events = items.flatMap(({ event }) => event ?? []);
     const { heads, broken } = await this.heads.check(events, this.reader(), this.skipped);
     if (broken) {
-      const before = items.slice(0, items.findIndex(({ event }) => event === events[broken.index]));
+      const before = items.slice(
+        0,
+        items.findIndex(({ event }) => event === events[broken.index]),
+      );
       if (before.length > 0) await this.apply(before);
       await this.confirm();
       throw broken.halt;

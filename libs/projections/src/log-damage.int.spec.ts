@@ -65,9 +65,16 @@ describe('a read model halts, and never goes on past', () => {
     expect(await platform.shown()).toEqual(shown);
 
     await runner.rebuild('sandboxes', 'this is the log now');
-    await waitForState(runner, 'sandboxes', ({ live, state, rebuild }) => live === 'green' && state === 'running' && !rebuild, 'it is rebuilt');
+    await waitForState(
+      runner,
+      'sandboxes',
+      ({ live, state, rebuild }) => live === 'green' && state === 'running' && !rebuild,
+      'it is rebuilt',
+    );
     expect((await platform.shown()).length).toBe(7);
-    await runner.reached('sandboxes', await platform.scribe.append(aggregateRef('sandbox', newId('sbx')), requested()), { withinMs: 10_000 });
+    await runner.reached('sandboxes', await platform.scribe.append(aggregateRef('sandbox', newId('sbx')), requested()), {
+      withinMs: 10_000,
+    });
   });
 
   it('a stream that was made anew under it, without a break in the connection', async () => {
@@ -106,7 +113,11 @@ describe('a read model halts, and never goes on past', () => {
     const { id: _id, previousHash, ...rest } = event!;
     const fact = SandboxPauseRequested({ cause: 'user' });
     const envelope = { ...rest, ...context(), id: newId('evt'), type: fact.type, version, previousHash: forged ?? previousHash };
-    await platform.publishRaw(sandbox, Object.fromEntries(toHeaders({ ...envelope, previousHash: forged ?? event!.hash })), JSON.stringify(fact.data));
+    await platform.publishRaw(
+      sandbox,
+      Object.fromEntries(toHeaders({ ...envelope, previousHash: forged ?? event!.hash })),
+      JSON.stringify(fact.data),
+    );
     const runner = platform.runner({ models: [sandboxes, { ...trail, aggregates: ['user'] }] });
     expect(await halted(runner, 'sandboxes', 'CHAIN_BROKEN')).toMatchObject({
       position: good,

@@ -59,7 +59,7 @@ export function headersOf(message: JsMsg): Map<string, string> {
   }
   if (frame.hdr <= 0) return found;
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, frame.hdr).toString('utf8');
-  for (let start = text.indexOf('\r\n') + 2; ; ) {
+  for (let start = text.indexOf('\r\n') + 2; ;) {
     const end = text.indexOf('\r\n', start);
     if (end <= start) return found;
     const colon = text.indexOf(':', start);

@@ -78,11 +78,19 @@ export class LogSource {
 }
 
 // What nats.js says when it is about to repair the consumer by itself, on what may have become another log.
-const losses = new Set(['ordered_consumer_recreated', 'reset', 'heartbeats_missed', 'consumer_not_found', 'consumer_deleted', 'stream_not_found']);
+const losses = new Set([
+  'ordered_consumer_recreated',
+  'reset',
+  'heartbeats_missed',
+  'consumer_not_found',
+  'consumer_deleted',
+  'stream_not_found',
+]);
 
 /** One consumer in its first life: when it is lost, the reader must look at its checkpoint again before it reads on. */
-export class LogFollower implements AsyncIterable<LogRecord> {
+export class LogFollower {
   private lost?: string;
+  private enough = false;
 
   /** @param pending how many records there were to read at the beginning */
   constructor(
@@ -94,18 +102,22 @@ export class LogFollower implements AsyncIterable<LogRecord> {
     void this.watch();
   }
 
-  /** Ends the reading; why, is thrown to the reader unless it is asked for without. */
+  /** Ends the reading; a reason is thrown to the reader. */
   close(why?: string): void {
-    this.lost ??= why;
+    if (why === undefined) this.enough = true;
+    else this.lost ??= why;
     this.messages.stop();
     this.drop();
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterator<LogRecord> {
+  /** A function instead of an iterator of our own, which would cost a promise more for each record. */
+  async read(take: (record: LogRecord) => Promise<void> | void): Promise<void> {
     for await (const message of this.messages) {
       if (message.info.consumer !== this.name) this.lost ??= 'the consumer was made anew';
       if (this.lost !== undefined) break;
-      yield new LogRecord(message);
+      const waiting = take(new LogRecord(message));
+      if (waiting) await waiting;
+      if (this.enough) return;
     }
     if (this.lost !== undefined) throw new Unavailable('NATS', this.lost);
   }

@@ -9,7 +9,9 @@ export const errors = meter.createCounter('sandlot_projection_errors_total', { d
 
 gauge('sandlot_projection_lag_events', 'Events in the log that are not applied', (status) => status.lagEvents);
 gauge('sandlot_projection_lag_seconds', 'Age of the oldest event that is not applied, in seconds', (status) => status.lagSeconds);
-gauge('sandlot_projection_stopped', '1 when parked or halted: an operator is needed', ({ state }) => (state === 'parked' || state === 'halted' ? 1 : 0));
+gauge('sandlot_projection_stopped', '1 when parked or halted: an operator is needed', ({ state }) =>
+  state === 'parked' || state === 'halted' ? 1 : 0,
+);
 gauge('sandlot_projection_rebuild_progress_ratio', 'How much of a rebuild is done, 0 to 1', (status) => status.rebuild?.progress);
 
 /** Reports the status of a runner's projections, where it is the active one, until the returned function is called. */

@@ -52,10 +52,20 @@ describe('a read model', () => {
     await runner.reached('sandboxes', await platform.scribe.sandbox(10), { withinMs: 10_000 });
     await postgres.kill();
     const position = await platform.scribe.sandbox(300);
-    await waitForState(runner, 'sandboxes', ({ state, stopped }) => state === 'waiting' && stopped?.code === 'UNAVAILABLE', 'the runner waits');
+    await waitForState(
+      runner,
+      'sandboxes',
+      ({ state, stopped }) => state === 'waiting' && stopped?.code === 'UNAVAILABLE',
+      'the runner waits',
+    );
     await expect(runner.reached('sandboxes', position, { withinMs: 100 })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     await postgres.restart();
-    await waitForState(runner, 'sandboxes', (status) => status.state === 'running' && status.position >= position, 'the runner has caught up');
+    await waitForState(
+      runner,
+      'sandboxes',
+      (status) => status.state === 'running' && status.position >= position,
+      'the runner has caught up',
+    );
     expect(await platform.shown()).toEqual(await platform.folded());
   });
 
@@ -113,7 +123,8 @@ describe('a read model', () => {
 describe('an event that cannot be applied', () => {
   const poisoned = (armed: { poison: boolean }) =>
     before(sandboxes, (events) => {
-      if (armed.poison && events.some((event) => (event.fact.data as { name?: string }).name === 'poison')) throw new TypeError('cannot take this');
+      if (armed.poison && events.some((event) => (event.fact.data as { name?: string }).name === 'poison'))
+        throw new TypeError('cannot take this');
     });
 
   it('parks one read model, at its position, with all before it applied; the others go on', async () => {
@@ -124,9 +135,15 @@ describe('an event that cannot be applied', () => {
     const last = await platform.scribe.sandbox(5);
     const runner = platform.runner({ models: [poisoned(armed), trail] });
     const parked = await waitForState(runner, 'sandboxes', ({ state }) => state === 'parked', 'it is parked');
-    expect(parked).toMatchObject({ position: poison - 1, stopped: { code: 'POISON', at: poison, reason: expect.stringContaining('cannot take this') } });
+    expect(parked).toMatchObject({
+      position: poison - 1,
+      stopped: { code: 'POISON', at: poison, reason: expect.stringContaining('cannot take this') },
+    });
     await runner.reached('trail', last, { withinMs: 10_000 });
-    await expect(runner.reached('sandboxes', last, { withinMs: 60_000 })).rejects.toMatchObject({ code: 'POSITION_NOT_REACHED', details: { state: 'parked' } });
+    await expect(runner.reached('sandboxes', last, { withinMs: 60_000 })).rejects.toMatchObject({
+      code: 'POSITION_NOT_REACHED',
+      details: { state: 'parked' },
+    });
     expect(await platform.shown()).toMatchObject([{ pauses: 5 }]);
 
     await runner.stop();
@@ -147,7 +164,10 @@ describe('an event that cannot be applied', () => {
     const runner = platform.runner({ models });
     await waitForState(runner, 'sandboxes', ({ state }) => state === 'parked', 'it is parked');
     await expect(runner.skip('sandboxes', last, 'the wrong one')).rejects.toMatchObject({ code: 'CONFLICT' });
-    await platform.scribe.append(operationRef('provisioner', 'projection', 'sandboxes'), ProjectionPositionSkipped({ position: poison, reason: 'r' }));
+    await platform.scribe.append(
+      operationRef('provisioner', 'projection', 'sandboxes'),
+      ProjectionPositionSkipped({ position: poison, reason: 'r' }),
+    );
     await runner.skip('sandboxes', poison, 'it was written by hand');
     await runner.skip('sandboxes', poison, 'again');
     await waitForState(runner, 'sandboxes', ({ state, position }) => state === 'running' && position >= last, 'it goes on');
@@ -171,7 +191,11 @@ describe('an event that cannot be applied', () => {
     await runner.reached('sandboxes', last, { withinMs: 10_000 });
     await runner.skip('trail', 1, 'not ours');
     await waitForState(runner, 'trail', ({ state, position }) => state === 'running' && position >= last, 'the trail goes on');
-    expect(await platform.rows('select position::int from provisioner.trail order by 1')).toEqual([{ position: 2 }, { position: 3 }, { position: 4 }]);
+    expect(await platform.rows('select position::int from provisioner.trail order by 1')).toEqual([
+      { position: 2 },
+      { position: 3 },
+      { position: 4 },
+    ]);
   });
 });
 
@@ -192,12 +216,16 @@ describe('several processes', () => {
       const reached = await platform.scribe.sandbox(200, sandbox);
       await Promise.all([first, second].map((runner) => runner.reached('sandboxes', reached, { withinMs: 15_000 })));
     }
-    await waitFor(() => [first, second].map((runner) => runner.status()[0]!.active), { describe: 'one is active' }, (active) => active.filter(Boolean).length === 1);
+    await waitFor(
+      () => [first, second].map((runner) => runner.status()[0]!.active),
+      { describe: 'one is active' },
+      (active) => active.filter(Boolean).length === 1,
+    );
     expect(await platform.shown()).toEqual(await platform.folded());
     expect(await platform.shown()).toMatchObject([{ pauses: 10 + takeovers * 200 }]);
   });
 
-  it('take an operator\'s act wherever it arrives', async () => {
+  it("take an operator's act wherever it arrives", async () => {
     const platform = await ProjectionsUnderTest.start();
     const active = platform.runner();
     await waitForState(active, 'sandboxes', ({ active }) => active, 'the first is active');
@@ -224,7 +252,8 @@ describe('a rebuild', () => {
       while (!done) for (const ref of refs) await platform.scribe.append(ref, SandboxPauseRequested({ cause: 'user' }));
     };
     const queries = async (): Promise<void> => {
-      while (!done) sums.push((await platform.rows<{ sum: number }>('select coalesce(sum(pauses), 0)::int as sum from provisioner.sandboxes'))[0]!.sum);
+      while (!done)
+        sums.push((await platform.rows<{ sum: number }>('select coalesce(sum(pauses), 0)::int as sum from provisioner.sandboxes'))[0]!.sum);
     };
     const busy = [traffic(), queries()];
     for (const live of ['green', 'blue']) {
@@ -237,7 +266,11 @@ describe('a rebuild', () => {
     expect(sums[0]).toBeGreaterThanOrEqual(5_000);
     expect(sums.every((sum, i) => i === 0 || sum >= sums[i - 1]!)).toBe(true);
     expect(await platform.shown()).toEqual(await platform.folded());
-    await waitFor(() => platform.rows('select 1 from provisioner_green.sandboxes'), { describe: 'the old tables are empty' }, (rows) => rows.length === 0);
+    await waitFor(
+      () => platform.rows('select 1 from provisioner_green.sandboxes'),
+      { describe: 'the old tables are empty' },
+      (rows) => rows.length === 0,
+    );
   });
 
   it('goes on where it was when the process ends in the middle of it', async () => {

@@ -98,7 +98,7 @@ export class ProjectionRunner {
    */
   async reached(name: string, position: number, { withinMs }: { withinMs: number }): Promise<void> {
     this.known(name);
-    for (const deadline = performance.now() + withinMs; ; ) {
+    for (const deadline = performance.now() + withinMs; ;) {
       const live = this.active?.crew.of(name).live;
       const reached = live?.position || (await this.checkpoints.livePosition(name).catch(refuse));
       if (reached >= position) return;

@@ -3,7 +3,15 @@ import { jetstreamManager, type StreamConfig } from '@nats-io/jetstream';
 import { Client, type Pool } from 'pg';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { newId, type CommandContext, type Fact } from '@sandlot/kernel';
-import { aggregateRef, DOMAIN_STREAM, DOMAIN_SUBJECTS, SandboxPauseRequested, SandboxRequested, subjectOf, type AggregateRef } from '@sandlot/contracts';
+import {
+  aggregateRef,
+  DOMAIN_STREAM,
+  DOMAIN_SUBJECTS,
+  SandboxPauseRequested,
+  SandboxRequested,
+  subjectOf,
+  type AggregateRef,
+} from '@sandlot/contracts';
 import { JetStreamEventStore, nothing, type EventStore, type RecordedEvent, type Revision } from '@sandlot/event-store';
 import { atEnd, freshDatabase, startTestNats, waitFor } from '@sandlot/testing';
 import { checkpointTables, migrate, ProjectionRunner, slotTables, upsert, writerPool, type ProjectionRunnerOptions } from './index.js';
@@ -177,14 +185,23 @@ export class ProjectionsUnderTest {
       const events = await this.store.read(aggregateRef('sandbox', id));
       for (const event of events) if (!skip.includes(event.position)) rows.set(id, evolveRow(rows.get(id), event));
     }
-    return [...rows.values()].sort((a, b) => (a.id < b.id ? -1 : 1)).map((row) => ({ ...row, updated_at: new Date(row.updated_at) as never }));
+    return [...rows.values()]
+      .sort((a, b) => (a.id < b.id ? -1 : 1))
+      .map((row) => ({ ...row, updated_at: new Date(row.updated_at) as never }));
   }
 }
 
 export async function addStream(connection: NatsConnection, overrides: Partial<StreamConfig> = {}): Promise<void> {
   const manager = await jetstreamManager(connection);
   const guarded = { deny_delete: true, deny_purge: true };
-  await manager.streams.add({ name: DOMAIN_STREAM, subjects: [DOMAIN_SUBJECTS], allow_direct: true, allow_atomic: true, ...guarded, ...overrides });
+  await manager.streams.add({
+    name: DOMAIN_STREAM,
+    subjects: [DOMAIN_SUBJECTS],
+    allow_direct: true,
+    allow_atomic: true,
+    ...guarded,
+    ...overrides,
+  });
 }
 
 export function waitForState(runner: ProjectionRunner, name: string, accept: (status: ProjectionStatus) => boolean, describe: string) {
@@ -192,7 +209,10 @@ export function waitForState(runner: ProjectionRunner, name: string, accept: (st
 }
 
 /** The model with something done before each application. */
-export function before(model: ReadModel, act: (events: readonly RecordedEvent[], write: SlotWriter) => Promise<unknown> | unknown): ReadModel {
+export function before(
+  model: ReadModel,
+  act: (events: readonly RecordedEvent[], write: SlotWriter) => Promise<unknown> | unknown,
+): ReadModel {
   return {
     ...model,
     async apply(events, write) {

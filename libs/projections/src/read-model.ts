@@ -67,14 +67,7 @@ export interface ProjectionStatus {
 }
 
 export type StopCode =
-  | 'POISON'
-  | 'GAP'
-  | 'CHAIN_BROKEN'
-  | 'CHECKPOINT_MISMATCH'
-  | 'LOG_REWOUND'
-  | 'STREAM_RECREATED'
-  | 'LOG_DAMAGED'
-  | 'UNAVAILABLE';
+  'POISON' | 'GAP' | 'CHAIN_BROKEN' | 'CHECKPOINT_MISMATCH' | 'LOG_REWOUND' | 'STREAM_RECREATED' | 'LOG_DAMAGED' | 'UNAVAILABLE';
 
 /** Why a read model does not go on, and what to do. */
 export interface Stop {

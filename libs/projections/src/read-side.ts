@@ -72,7 +72,8 @@ export class ReadSide {
         await this.database.initialize();
         return;
       } catch (error) {
-        if (failures === 0) this.options.log('warn', 'still waiting for PostgreSQL', { service: this.options.service, error: messageOf(error) });
+        if (failures === 0)
+          this.options.log('warn', 'still waiting for PostgreSQL', { service: this.options.service, error: messageOf(error) });
         await new Promise((resolve) => setTimeout(resolve, connectAgainMs));
       }
     }

@@ -25,7 +25,9 @@ export const readerSettings = [
 ] as const;
 
 export async function mayMakeRoles(client: Client, passwords?: RolePasswords): Promise<boolean> {
-  const { rows } = await client.query<{ may: boolean }>('select rolsuper or rolcreaterole as may from pg_roles where rolname = current_user');
+  const { rows } = await client.query<{ may: boolean }>(
+    'select rolsuper or rolcreaterole as may from pg_roles where rolname = current_user',
+  );
   return rows[0]!.may && (passwords !== undefined || Boolean(client.password));
 }
 
@@ -96,7 +98,9 @@ function scramVerifier(password: string): string {
 }
 
 function derivedPassword({ password }: Client, role: string): string {
-  return createHmac('sha256', password ?? '').update(`sandlot database role ${role}`).digest('hex');
+  return createHmac('sha256', password ?? '')
+    .update(`sandlot database role ${role}`)
+    .digest('hex');
 }
 
 function urlFor(ownerUrl: string, role: string, password: string): string {

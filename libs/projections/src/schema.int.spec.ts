@@ -50,7 +50,7 @@ describe('the view on a read model', () => {
   });
 });
 
-describe('a service\'s roles', () => {
+describe("a service's roles", () => {
   it('let queries see the views and nothing else', async () => {
     const { readerUrl } = await migrated();
     const reader = await connected(readerUrl);
@@ -67,7 +67,12 @@ describe('a service\'s roles', () => {
     const { writerUrl } = await migrated();
     const writer = await connected(writerUrl);
     await writer.query(`insert into provisioner_blue.sandboxes values ('sbx_1', 's', 0, now()); truncate provisioner_blue.sandboxes`);
-    for (const sql of ['create table provisioner.t (id int)', 'alter table provisioner_blue.sandboxes add x int', 'create schema s', 'create table public.t (id int)'])
+    for (const sql of [
+      'create table provisioner.t (id int)',
+      'alter table provisioner_blue.sandboxes add x int',
+      'create schema s',
+      'create table public.t (id int)',
+    ])
       await expect(writer.query(sql)).rejects.toThrow(/permission denied|must be owner/);
   });
 
@@ -108,8 +113,10 @@ describe('migrating', () => {
     const { ownerUrl } = await migrated();
     const source = await dataSource('provisioner', ownerUrl, [], [...migrations]).initialize();
     for (let i = 0; i < migrations.length; i += 1) await source.undoLastMigration();
-    const { count } = (await source.query(`select count(*)::int as count from pg_class c join pg_namespace n on n.oid = c.relnamespace
-      where n.nspname like 'provisioner%' and relkind in ('r', 'v') and relname <> 'migrations'`))[0] as { count: number };
+    const { count } = (
+      await source.query(`select count(*)::int as count from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where n.nspname like 'provisioner%' and relkind in ('r', 'v') and relname <> 'migrations'`)
+    )[0] as { count: number };
     await source.destroy();
     expect(count).toBe(0);
   });

@@ -70,7 +70,8 @@ export function checkpointTables(service: string) {
 export function slotTables(service: string, projection: { name: string; tables: readonly string[] }, ddl: (slot: string) => string) {
   [service, projection.name, ...projection.tables].forEach(plain);
   const heads = headsTable(projection.name);
-  const dropViews = (runner: Runner) => runner.query(projection.tables.map((table) => `drop view if exists ${service}.${table}`).join('; '));
+  const dropViews = (runner: Runner) =>
+    runner.query(projection.tables.map((table) => `drop view if exists ${service}.${table}`).join('; '));
   return {
     async up(runner: Runner): Promise<void> {
       await dropViews(runner);

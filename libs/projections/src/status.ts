@@ -49,7 +49,11 @@ function slotStatus({ row }: StatusSources, slot: Slot, line: Line | undefined):
   const checkpoint = row?.checkpoints[slot];
   if (!checkpoint) return { state: 'starting', position: 0 };
   const { stopped } = checkpoint;
-  return { state: checkpoint.status, position: checkpoint.position, ...(stopped && { stopped: { ...stopped, remedy: remedies[stopped.code] } }) };
+  return {
+    state: checkpoint.status,
+    position: checkpoint.position,
+    ...(stopped && { stopped: { ...stopped, remedy: remedies[stopped.code] } }),
+  };
 }
 
 function waiting(sources: StatusSources, slot: Slot, stopped: Stop): Pick<ProjectionStatus, 'state' | 'position' | 'stopped'> {

@@ -21,6 +21,15 @@ export interface NewApiKey {
   expiresAt?: string | undefined;
 }
 
+export interface KeyRequest {
+  context: CommandContext;
+  keyId: KeyId;
+  /** Only if it is this user's. */
+  userId?: UserId | undefined;
+  /** Of If-Match: VERSION_MISMATCH when the key is not at this version any more. */
+  expectedVersion?: number | undefined;
+}
+
 /** What is asked of API keys. The key itself is made here, handed out once, and never written anywhere. */
 export class ApiKeys {
   constructor(private readonly commands: Commands) {}
@@ -60,20 +69,20 @@ export class ApiKeys {
     });
   }
 
-  async rename(context: CommandContext, keyId: KeyId, name: string, owner?: UserId): Promise<{ position: number; key: ApiKeyView }> {
+  async rename({ context, keyId, ...expected }: KeyRequest, name: string): Promise<{ position: number; key: ApiKeyView }> {
     const { position, result } = await this.commands.handle(context, async (work) => {
       const key = await work.load(apiKeyDecider, aggregateRef('apikey', keyId));
-      guardOwner(key.state, owner);
+      guard(key, expected);
       const changed = key.decide({ type: 'RenameApiKey', name });
       return apiKeyView(keyId, key.state, { ...key.revision, version: key.revision.version + (changed ? 1 : 0) }, Date.parse(context.at));
     });
     return { position, key: result };
   }
 
-  async revoke(context: CommandContext, keyId: KeyId, owner?: UserId): Promise<{ position: number }> {
+  async revoke({ context, keyId, ...expected }: KeyRequest): Promise<{ position: number }> {
     return this.commands.handle(context, async (work) => {
       const key = await work.load(apiKeyDecider, aggregateRef('apikey', keyId));
-      guardOwner(key.state, owner);
+      guard(key, expected);
       key.decide({ type: 'RevokeApiKey' });
     });
   }
@@ -93,6 +102,12 @@ export function apiKeyView(
 }
 
 /** Somebody else's key is as good as none. */
-function guardOwner(key: ApiKey, owner: UserId | undefined): void {
-  if (owner !== undefined && existing(key).userId !== owner) throw new DomainError('KEY_NOT_FOUND', 'there is no such API key');
+function guard(
+  { state, revision: { version } }: { state: ApiKey; revision: Revision },
+  { userId, expectedVersion }: Pick<KeyRequest, 'userId' | 'expectedVersion'>,
+): void {
+  const { userId: owner } = existing(state);
+  if (userId !== undefined && owner !== userId) throw new DomainError('KEY_NOT_FOUND', 'there is no such API key');
+  if (expectedVersion !== undefined && version !== expectedVersion)
+    throw new DomainError('VERSION_MISMATCH', `the API key is at version ${version}`, { version });
 }

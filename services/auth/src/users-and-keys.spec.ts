@@ -101,9 +101,9 @@ describe('API keys', () => {
     const { create, keys, context } = auth();
     const { user } = await create('alice');
     const { key } = await keys.create({ context: context(), userId: user.id, name: 'laptop' });
-    await expect(keys.revoke(context(), key.id, newId('usr'))).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' });
-    await keys.revoke(context(), key.id, user.id);
-    await expect(keys.rename(context(), key.id, 'other', user.id)).rejects.toMatchObject({ code: 'KEY_REVOKED' });
+    await expect(keys.revoke({ context: context(), keyId: key.id, userId: newId('usr') })).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' });
+    await keys.revoke({ context: context(), keyId: key.id, userId: user.id });
+    await expect(keys.rename({ context: context(), keyId: key.id, userId: user.id }, 'other')).rejects.toMatchObject({ code: 'KEY_REVOKED' });
   });
 });
 
@@ -122,7 +122,7 @@ describe('the bucket of keys', () => {
       expiresAt: null,
     });
 
-    await keys.revoke(context(), key.id);
+    await keys.revoke({ context: context(), keyId: key.id });
     await users.change({ context: context(), userId: user.id, changes: { status: 'disabled' } });
     await look();
     expect(keyRecords.records.get(keyRecordKey(hashApiKey(key.key)))?.value.status).toBe('revoked');

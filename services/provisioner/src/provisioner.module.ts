@@ -12,7 +12,7 @@ import type { ProvisionerSettings } from './config.js';
 import { NamespaceConsumer, QuotaConsumer, RouteConsumer, SandboxConsumer } from './consumers/reconcile.consumers.js';
 import { UserConsumer } from './consumers/user.consumer.js';
 import type { Runtime } from './ports.js';
-import { SandboxRow, sandboxes } from './projections/sandboxes.js';
+import { sandboxes } from './projections/sandboxes.js';
 import { Quotas } from './quotas.js';
 import { NamespaceLoop, QuotaLoop, RouteLoop, SandboxLoop } from './reconcile/loops.js';
 import { NamespaceReconciler } from './reconcile/namespace.reconciler.js';
@@ -39,7 +39,7 @@ export class ProvisionerModule {
       writerUrl: config.SANDLOT_DATABASE_URL,
       readerUrl: config.SANDLOT_DATABASE_READER_URL,
       models: [sandboxes],
-      entities: [SandboxRow],
+      entities: [],
       log: (level, message, fields) => logger[level](fields, message),
     });
     const server = new JetStreamServer({ connection: nats, stream: DOMAIN_STREAM });

@@ -36,6 +36,10 @@ describe('the request target', () => {
     ['/openapi.json', 'public /openapi.json'],
     ['/docs', 'public /docs'],
     ['/docs/index.css', 'public /docs/index.css'],
+    ['/openapi.yaml', 'public /openapi.yaml'],
+    ['/problems/not-found', 'public /problems/not-found'],
+    ['/api/v1/health', 'public /api/v1/health'],
+    ['/v1/problems', 'public /v1/problems'],
     ['/health/x', 'api /health/x'],
     ['/api', 'api /api'],
     ['/api/v1/sandboxes?limit=2', 'api /api/v1/sandboxes?limit=2'],
@@ -57,7 +61,7 @@ describe('the request target', () => {
     '/alice/S1/',
     '/a_b/s1/',
     '/.well-known/x',
-    '/openapi.yaml',
+    '/openapi.txt',
     '/alice/-s1/',
   ])('%s is nothing', (raw) => {
     const parsed = parse(raw);
@@ -155,7 +159,7 @@ describe('the request target', () => {
   });
 
   it('gives the gateway no first segment that could be a username', () => {
-    const roots = ['api', 'v1', 'health', 'docs', 'sandboxes', 'proxy'];
+    const roots = ['api', 'v1', 'health', 'docs', 'problems', 'sandboxes', 'proxy'];
     expect(roots.filter((root) => !reservedUsernames.has(root))).toEqual([]);
   });
 });

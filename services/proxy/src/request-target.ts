@@ -50,8 +50,9 @@ export interface ServerTarget {
 }
 
 const MAX_TARGET_LENGTH = 8192;
-const API_ROOTS = new Set(['', 'api', 'v1', 'health', 'openapi.json', 'docs', 'sandboxes']);
-const PUBLIC_PATHS = new Set(['/', '/health', '/openapi.json', '/docs']);
+const API_ROOTS = new Set(['', 'api', 'v1', 'health', 'openapi.json', 'openapi.yaml', 'docs', 'problems', 'sandboxes']);
+/** What the gateway serves without a key, at the root and below each form of the API's prefix. */
+const PUBLIC_PATH = /^(?:\/api\/v1|\/api|\/v1)?\/(?:health|openapi\.(?:json|yaml)|(?:docs|problems)(?:\/.*)?)$/;
 
 const NOT_IN_A_TARGET = /[^\x21-\x7e]|#/;
 const NAME = /^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -79,7 +80,7 @@ export function parseRequestTarget(raw: string, method: string): RequestTarget |
 
 function apiTarget(raw: string, path: string): ApiTarget | Refusal {
   if (AMBIGUOUS_API_PATH.test(path) || !isUtf8(path)) return badRequest('The path is ambiguous');
-  return { kind: 'api', path, forward: raw, public: PUBLIC_PATHS.has(path) || path.startsWith('/docs/') };
+  return { kind: 'api', path, forward: raw, public: path === '/' || PUBLIC_PATH.test(path) };
 }
 
 /** @param at where the slash before the sandbox's segment is, or the end of the path */

@@ -44,7 +44,7 @@ describe.each<Mode>(['standalone', 'processes'])('the main job, %s', (mode) => {
   it('pauses: requests are refused with the state and when to come back', async () => {
     succeeded(await alice.post('/api/sandboxes/s1/pause'), 202);
     await stateOf(alice, 's1', 'paused');
-    const reply = await waitFor(() => alice.post('/proxy/s1/execute', { command: 'true' }), { within: 5_000 }, (seen) => seen.text.includes('paused'));
+    const reply = await waitFor(() => alice.post('/proxy/s1/execute', { command: 'true' }), { within: 5_000 }, (seen) => seen.json()['state'] === 'paused');
     expect(refused(reply, 'SANDBOX_NOT_READY')).toMatchObject({ state: 'paused' });
     expect(reply.headers['retry-after']).toBeDefined();
   });

@@ -40,7 +40,13 @@ export const Sandbox = z
   .meta({ id: 'Sandbox' });
 export type Sandbox = z.infer<typeof Sandbox>;
 
-export const SandboxListQuery = z.object({ ...pageQuery, state: SandboxState.optional() });
+/** A moment of the past: a position in the log, or a time. */
+export const AsOf = z
+  .union([z.coerce.number().int().min(1), Timestamp])
+  .optional()
+  .describe('as it was at a position of the log, or at a time (RFC 3339)');
+
+export const SandboxListQuery = z.object({ ...pageQuery, state: SandboxState.optional(), asOf: AsOf });
 export const SandboxPage = pageOf(Sandbox, 'SandboxPage');
 
 /** The form of `GET /sandboxes` outside /api: every sandbox that the caller may see, in one answer. */

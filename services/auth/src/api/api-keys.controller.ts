@@ -21,13 +21,13 @@ export class ApiKeysController {
   }
 
   @Handles(messages.RenameApiKey)
-  rename(@Payload() { context, keyId, name, userId }: Request<'RenameApiKey'>) {
-    return this.keys.rename(context, keyId, name, userId);
+  rename(@Payload() { name, ...request }: Request<'RenameApiKey'>) {
+    return this.keys.rename(request, name);
   }
 
   @Handles(messages.RevokeApiKey)
-  async revoke(@Payload() { context, keyId, userId }: Request<'RevokeApiKey'>) {
-    const { position } = await this.keys.revoke(context, keyId, userId);
+  async revoke(@Payload() request: Request<'RevokeApiKey'>) {
+    const { position } = await this.keys.revoke(request);
     return { position };
   }
 

@@ -28,7 +28,7 @@ export class DeadLettersController {
       rpc.call(operations.listDeadLetters, { after, limit: limit + 1, consumer }, { withinMs: listWithinMs }),
     );
     // Ids are positions in the one stream that holds the letters of all services.
-    const letters = items;
+    const letters = items.sort((a, b) => a.id - b.id);
     const page = letters.slice(0, limit);
     return { items: page, nextCursor: letters.length > limit ? String(page.at(-1)!.id) : null, unanswered };
   }

@@ -1,4 +1,4 @@
-import { Timestamp } from '@sandlot/contracts';
+import { AsOf } from '@sandlot/contracts';
 import { z } from 'zod';
 
 export const NamespaceQuery = z.strictObject({
@@ -6,12 +6,5 @@ export const NamespaceQuery = z.strictObject({
 });
 export type NamespaceQuery = z.output<typeof NamespaceQuery>;
 
-const Position = z
-  .string()
-  .regex(/^[1-9]\d{0,14}$/, 'must be a position (a whole number from 1) or a time (2026-01-31T12:00:00Z)')
-  .transform(Number);
-
-export const AsOfQuery = z.strictObject({
-  asOf: z.union([Timestamp, Position]).optional().describe('a position of the log, or a time as 2026-01-31T12:00:00Z'),
-});
+export const AsOfQuery = z.strictObject({ asOf: AsOf });
 export type AsOfQuery = z.output<typeof AsOfQuery>;

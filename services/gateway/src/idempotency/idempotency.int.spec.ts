@@ -86,19 +86,22 @@ describe('Idempotency-Key', () => {
     expect(commandIds()).toHaveLength(1);
   });
 
-  it('makes the repetition after an unknown outcome the same command', async () => {
-    const key = newKey();
-    gateway.provisioner.answers(provisioner.RequestSandbox, () => {
-      throw new DomainError('OUTCOME_UNKNOWN', 'the log did not answer');
-    });
-    expect((await create(key)).status).toBe(503);
-    gateway.provisioner.answers(provisioner.RequestSandbox, () => ({ position: 7, sandbox: aSandbox() }));
-    const again = await create(key);
-    expect(again.status).toBe(202);
-    expect(again.headers.has('idempotency-replayed')).toBe(false);
-    const [first, second] = commandIds();
-    expect(second).toBe(first);
-  });
+  it.each(['OUTCOME_UNKNOWN', 'UNAVAILABLE', 'INTERNAL', 'CONFLICT'] as const)(
+    'makes the repetition after %s the same command',
+    async (code) => {
+      const key = newKey();
+      gateway.provisioner.answers(provisioner.RequestSandbox, () => {
+        throw new DomainError(code, 'not this time');
+      });
+      expect((await create(key)).json).toMatchObject({ code });
+      gateway.provisioner.answers(provisioner.RequestSandbox, () => ({ position: 7, sandbox: aSandbox() }));
+      const again = await create(key);
+      expect(again.status).toBe(202);
+      expect(again.headers.has('idempotency-replayed')).toBe(false);
+      const [first, second] = commandIds();
+      expect(second).toBe(first);
+    },
+  );
 
   it('repeats a refusal', async () => {
     const key = newKey();

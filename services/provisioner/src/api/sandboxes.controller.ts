@@ -3,6 +3,7 @@ import { Payload } from '@nestjs/microservices';
 import { provisionerMessages as messages, type ReplyOf } from '@sandlot/contracts';
 import { Handles } from '@sandlot/service-kit';
 import type { z } from 'zod';
+import { RouteLoop } from '../reconcile/loops.js';
 import { SandboxList } from '../sandbox-list.js';
 import { Sandboxes, settled } from '../sandboxes.js';
 
@@ -15,6 +16,7 @@ export class SandboxesController {
   constructor(
     private readonly sandboxes: Sandboxes,
     private readonly list: SandboxList,
+    private readonly routes: RouteLoop,
   ) {}
 
   @Handles(messages.RequestSandbox)
@@ -41,12 +43,26 @@ export class SandboxesController {
   async get(@Payload() { userId, name, asOf, settledWithinMs = 0 }: Request<'GetSandbox'>) {
     for (const deadline = Date.now() + settledWithinMs; ; await new Promise((resolve) => setTimeout(resolve, lookEveryMs))) {
       const sandbox = await this.sandboxes.get(userId, name, asOf);
-      if (settled(sandbox) || Date.now() >= deadline) return sandbox;
+      if (settled(sandbox) || Date.now() >= deadline) {
+        if (settledWithinMs > 0) await this.published(sandbox.id, deadline);
+        return sandbox;
+      }
     }
+  }
+
+  /** Who waits for a sandbox will turn to the proxies next, and they must know of it by then. */
+  private async published(id: string, deadline: number): Promise<void> {
+    const late = new Promise((resolve) => setTimeout(resolve, Math.max(0, deadline - Date.now())).unref());
+    await Promise.race([this.routes.wake(id), late]).catch(() => undefined); // the loop tries again by itself
   }
 
   @Handles(messages.ListSandboxes)
   all(@Payload() request: Request<'ListSandboxes'>) {
     return this.list.page(request);
+  }
+
+  @Handles(messages.CountSandboxes)
+  async count() {
+    return { count: await this.list.count() };
   }
 }

@@ -32,6 +32,8 @@ export interface Running {
   kill(name: string, signal?: Signal): Promise<void>;
   /** Starts one that has ended again; returns when it is ready. */
   restart(name: string): Promise<void>;
+  /** SIGKILL to every process at once, sandboxes and servers included. */
+  killEverything(): Promise<void>;
   /** Starts everything again that has ended, on the same data. */
   start(): Promise<void>;
   /** Ends everything in order. Throws when a program does not end by itself, or not with 0. */
@@ -48,8 +50,6 @@ export interface Platform extends Running {
   readonly admin: Client;
   /** Without a key. */
   readonly nobody: Client;
-  /** SIGKILL to every process at once, sandboxes and servers included. */
-  killEverything(): Promise<void>;
 }
 
 /** Starts it in an empty folder; what is left of it when the test file is through is killed and removed. */
@@ -61,12 +61,5 @@ export async function startPlatform({ mode, env = {}, runtime = 'process' }: Pla
   const running = mode === 'standalone' ? await startStandalone(dataDir, settings) : await startProcesses(dataDir, settings);
   const adminKey = (await readFile(join(dataDir, 'admin.key'), 'utf8')).trim();
   const nobody = new Client(running.url);
-  return Object.assign(running, {
-    mode,
-    dataDir,
-    adminKey,
-    nobody,
-    admin: nobody.as(adminKey),
-    killEverything: () => killAllOf(dataDir),
-  });
+  return Object.assign(running, { mode, dataDir, adminKey, nobody, admin: nobody.as(adminKey) });
 }

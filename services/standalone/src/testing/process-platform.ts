@@ -7,6 +7,7 @@ import { repository } from './build.js';
 import { Child } from './child.js';
 import { Client } from './http-client.js';
 import type { Running, Signal } from './platform.js';
+import { killAllOf } from './processes-of.js';
 
 const serviceNames = ['auth', 'provisioner', 'audit', 'gateway', 'proxy'] as const;
 type ServiceName = (typeof serviceNames)[number];
@@ -102,6 +103,12 @@ class ProcessPlatform implements Running {
     if (server) return server.restart();
     this.service(name).child.start();
     await this.ready(this.service(name));
+  }
+
+  async killEverything(): Promise<void> {
+    await killAllOf(this.dataDir);
+    await Promise.all(Object.values(this.services).map(({ child }) => child.exit()));
+    await Promise.all([this.servers.nats.exited, this.servers.postgres.exited]);
   }
 
   /** The servers first, then whatever the schemas lack, then all services at once: none may depend on being started after another. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { repository } from './build.js';
 import { Child } from './child.js';
 import type { Running, Signal } from './platform.js';
-import { signal } from './processes-of.js';
+import { killAllOf, signal } from './processes-of.js';
 
 const program = join(repository, 'services/standalone/dist/main.js');
 
@@ -41,6 +41,11 @@ class StandalonePlatform implements Running {
 
   restart(): Promise<void> {
     return this.start();
+  }
+
+  async killEverything(): Promise<void> {
+    await killAllOf(this.dataDir);
+    await this.child.exit();
   }
 
   async start(): Promise<void> {
