@@ -97,6 +97,20 @@ describe('an embedded PostgreSQL', () => {
     stranger.kill();
   });
 
+  it('starts although the one that was killed has not been collected by its parent', async () => {
+    await (await start()).kill();
+    const cluster = join(dataDir, 'cluster');
+    const { uid, gid } = await stat(cluster);
+    const parent = spawn('/bin/sh', ['-c', 'true & echo $!; exec sleep 60'], { uid, gid, stdio: ['ignore', 'pipe', 'ignore'], cwd: '/' });
+    const [uncollected] = (await once(parent.stdout, 'data')) as [Buffer];
+    const file = join(cluster, 'postmaster.pid');
+    const lines = (await readFile(file, 'utf8')).split('\n');
+    await writeFile(file, [Number(uncollected), ...lines.slice(1)].join('\n'));
+    await start();
+    expect(await query('SELECT 1 AS n')).toEqual([{ n: 1 }]);
+    parent.kill();
+  });
+
   it('begins again where making its cluster was broken off', async () => {
     await mkdir(join(dataDir, 'cluster.new', 'base'), { recursive: true });
     await start();

@@ -162,7 +162,7 @@ async function launchPostgres(options: PostgresOptions & { port: number }, place
     '-c',
     `${name}=${value}`,
   ]);
-  await clearPostmasterFile(place.clusterDir);
+  await clearPostmasterFile(place);
   for (;;) {
     const server = await spawnServer({
       name: 'PostgreSQL',
@@ -193,19 +193,28 @@ async function isReady(clusterDir: string, pid: number): Promise<'ready' | undef
   return lines?.[0] === String(pid) && lines[7]?.startsWith('ready') ? 'ready' : undefined;
 }
 
+/** No process has this pid: Linux gives none above 2^22, others none above 99,999. */
+const NOBODY = 2 ** 31 - 2;
+
 /**
- * PostgreSQL refuses to start when a file of its last run names a process that lives. After a crash that pid may be a stranger's by now,
- * and nobody is there to delete the file; a server of ours that was never recorded is ended.
+ * PostgreSQL refuses to start when a file of its last run names a process that exists. After a crash that pid may be a stranger's by now, or
+ * that of one that has ended and whom nobody has collected, and nobody is there to correct the file; a server of ours that was never
+ * recorded is ended. The rest of the file stays: by it PostgreSQL sees whether sessions of that run still hold its memory.
  */
-async function clearPostmasterFile(clusterDir: string): Promise<void> {
-  const pid = Number((await postmasterFile(clusterDir))?.[0]);
+async function clearPostmasterFile({ clusterDir, account }: PostgresPlace): Promise<void> {
+  const lines = (await postmasterFile(clusterDir)) ?? [];
+  const pid = Number(lines[0]);
   if (!(pid > 0)) return;
   const identity = await processIdentity(pid);
-  if (identity === undefined) return;
-  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => undefined);
-  if (commandLine === undefined) return;
-  if (commandLine.split('\0').includes(clusterDir)) await endProcess({ pid, identity }, 'SIGQUIT', 'PostgreSQL');
-  else await rm(join(clusterDir, 'postmaster.pid'), { force: true });
+  if (identity !== undefined) {
+    const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => undefined);
+    if (commandLine === undefined) return;
+    if (commandLine.split('\0').includes(clusterDir)) await endProcess({ pid, identity }, 'SIGQUIT', 'PostgreSQL');
+  }
+  const corrected = join(clusterDir, 'postmaster.pid.new');
+  await writeFile(corrected, [NOBODY, ...lines.slice(1)].join('\n'), { mode: 0o600 });
+  await giveTo(account, corrected);
+  await rename(corrected, join(clusterDir, 'postmaster.pid'));
 }
 
 async function postmasterFile(clusterDir: string): Promise<string[] | undefined> {

@@ -1,5 +1,5 @@
-import { crashPoint, DomainError } from '@sandlot/kernel';
-import { operationRef, type Context } from '@sandlot/contracts';
+import { crashPoint } from '@sandlot/kernel';
+import type { Context } from '@sandlot/contracts';
 import type { EventStore, RecordedEvent } from '@sandlot/event-store';
 import { ApplyQueue } from './apply-queue.js';
 import type { Checkpoints } from './checkpoints.js';
@@ -7,6 +7,7 @@ import { Heads, type BatchHeads } from './heads.js';
 import type { LogRecord } from './log-record.js';
 import type { LogFollower, LogSource } from './log-source.js';
 import { remedies, slotSchema, type ProjectionState, type ReadModel, type Slot, type SlotWriter, type Stop } from './read-model.js';
+import { skippedInLog } from './skipped-positions.js';
 import { Fenced, Halt, messageOf, Poison, Unavailable } from './stops.js';
 import { queryOnce, transaction } from './transaction.js';
 
@@ -122,7 +123,7 @@ export class Line {
     const row = (await checkpoints.load([model.name])).get(model.name);
     if (!row) throw new Unavailable('PostgreSQL', `no row for the projection ${model.name}`);
     const mark = row.checkpoints[slot];
-    this.skipped = new Set([...row.skipped, ...(await this.skippedInLog())]);
+    this.skipped = new Set([...row.skipped, ...(await skippedInLog(this.options.store, this.options.service, model.name))]);
     this.position = mark.position;
     this.expected = mark.position + 1;
     this.heads.forget();
@@ -267,19 +268,6 @@ export class Line {
   private verifyWhole(): void {
     const damage = this.options.damage();
     if (damage && !this.skipped.has(damage.at)) throw new Halt('LOG_DAMAGED', damage.problem, damage.at);
-  }
-
-  private async skippedInLog(): Promise<number[]> {
-    const ref = operationRef(this.options.service, 'projection', this.model.name);
-    try {
-      const events = await this.options.store.read(ref);
-      return events.flatMap(({ fact }) =>
-        fact.type === 'projection.position-skipped.v1' ? (fact.data as { position: number }).position : [],
-      );
-    } catch (error) {
-      if (error instanceof DomainError && error.code === 'LOG_DAMAGED') throw new Halt('CHAIN_BROKEN', error.message);
-      throw new Unavailable('NATS', error);
-    }
   }
 
   /** Reads outside the transaction: nobody else writes to the slot, and if somebody did, the checkpoint would tell. */

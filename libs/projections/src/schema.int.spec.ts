@@ -51,12 +51,12 @@ describe('the view on a read model', () => {
 });
 
 describe("a service's roles", () => {
-  it('let queries see the views and nothing else', async () => {
+  it('let queries see the views, not the slots, and change nothing', async () => {
     const { readerUrl } = await migrated();
     const reader = await connected(readerUrl);
     expect((await reader.query('select * from provisioner.sandboxes')).rows).toEqual([]);
     await expect(reader.query('select * from provisioner_blue.sandboxes')).rejects.toThrow('permission denied');
-    await expect(reader.query('select * from provisioner.checkpoints')).rejects.toThrow('permission denied');
+    await expect(reader.query('select * from provisioner.migrations')).rejects.toThrow('permission denied');
     await expect(reader.query('create temp table t (id int)')).rejects.toThrow(/read-only|permission denied/);
     await reader.query('set default_transaction_read_only = off');
     await expect(reader.query('update provisioner.projections set live = live')).rejects.toThrow('permission denied');

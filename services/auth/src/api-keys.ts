@@ -36,20 +36,16 @@ export class ApiKeys {
 
   async create(request: NewApiKey): Promise<{ position: number; key: ApiKeyView & { key: string } }> {
     const key = formatApiKey(randomBytes(32));
-    const { position, repeated, result } = await this.register(request, key);
-    if (repeated)
-      throw new DomainError(
-        'CONFLICT',
-        'an earlier delivery of this request created the key, and its answer showed it; revoke it and create another',
-        {
-          keyId: result.id,
-        },
-      );
-    return { position, key: { ...result, key } };
+    const { position, result } = await this.register(request, key);
+    if (result.hash !== hashApiKey(key))
+      throw new DomainError('CONFLICT', 'an earlier delivery of this request created another key; revoke it and create one anew', {
+        keyId: result.view.id,
+      });
+    return { position, key: { ...result.view, key } };
   }
 
-  /** Makes a key that exists already one of the user's. */
-  register({ context, userId, name, expiresAt }: NewApiKey, key: string): Promise<Handled<ApiKeyView>> {
+  /** Makes a key that exists already one of the user's. The hash in the result is that of the key which the command has made, now or before. */
+  register({ context, userId, name, expiresAt }: NewApiKey, key: string): Promise<Handled<{ view: ApiKeyView; hash: string }>> {
     const keyId = deriveId('key', context.commandId, 'apikey');
     return this.commands.handle(context, async (work) => {
       const user = await work.load(userDecider, aggregateRef('user', userId));
@@ -65,7 +61,13 @@ export class ApiKeys {
         expiresAt: expiresAt ? new Date(expiresAt).toISOString() : null,
         at: context.at,
       });
-      return apiKeyView(keyId, created.state, { version: Math.max(1, created.revision.version), time: context.at }, Date.parse(context.at));
+      const view = apiKeyView(
+        keyId,
+        created.state,
+        { version: Math.max(1, created.revision.version), time: context.at },
+        Date.parse(context.at),
+      );
+      return { view, hash: existing(created.state).hash };
     });
   }
 

@@ -173,3 +173,11 @@ describe('the bootstrap administrator', () => {
     await expect(new BootstrapAdmin(commands, users, keys).ensure(file)).rejects.toThrow(/generate-admin-key/);
   });
 });
+
+it('an API key that is created twice by one command is handed out once', async () => {
+  const { create, keys, context } = auth();
+  const { user } = await create('alice');
+  const request = { context: context(), userId: user.id, name: 'laptop' };
+  const { key } = await keys.create(request);
+  await expect(keys.create(request)).rejects.toMatchObject({ code: 'CONFLICT', details: { keyId: key.id } });
+});

@@ -107,6 +107,7 @@ export const settled = ({ state }: SandboxView): boolean => ['running', 'paused'
 export function sandboxView(id: SandboxId, sandbox: Sandbox, { version, time }: Pick<Revision, 'version' | 'time'>): SandboxView {
   if (sandbox.status === 'absent') throw notFound();
   const { owner, username, name, spec } = sandbox;
+  const running = sandbox.status === 'live' && sandbox.seen.phase === 'running' ? sandbox.seen : undefined;
   const failure = sandbox.status === 'live' && sandbox.seen.phase === 'failed' ? sandbox.seen : undefined;
   return {
     id,
@@ -119,6 +120,7 @@ export function sandboxView(id: SandboxId, sandbox: Sandbox, { version, time }: 
     message: failure?.message ?? null,
     image: spec.image,
     ports: spec.ports,
+    ...(running && { service: running.addresses[0]!.address.replace(/:\d+$/, '') }),
     createdAt: new Date(millisecondsOf(id)).toISOString(),
     updatedAt: time,
     version,
