@@ -21,6 +21,13 @@ module.exports = {
       to: { couldNotResolve: true },
     },
     {
+      name: 'sources-not-builds',
+      comment: 'What was built last may be older than the source; also a sign that a package is missing in tsconfig.paths.json.',
+      severity: 'error',
+      from: {},
+      to: { path: '^(libs/[^/]+|services/[^/]+|runtime)/dist/' },
+    },
+    {
       name: 'what-is-imported-is-declared',
       comment: 'A package that is there only because another one needs it disappears with that one. @jest/globals is jest itself.',
       severity: 'error',
@@ -107,8 +114,7 @@ module.exports = {
     },
   ],
   options: {
-    doNotFollow: { path: 'node_modules' },
-    exclude: { path: '^(libs/[^/]+|services/[^/]+|runtime)/dist/' },
+    doNotFollow: { path: ['node_modules', '/dist/'] },
     combinedDependencies: true,
     tsPreCompilationDeps: true,
     // Packages by their sources: through node_modules they would resolve to what was built last.

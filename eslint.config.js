@@ -1,5 +1,7 @@
 import tseslint from 'typescript-eslint';
 
+const environment = { object: 'process', property: 'env', message: 'config.ts and what starts a process (main.ts, migrate.ts) read the environment.' };
+
 // Formatting is Prettier's, the architecture is dependency-cruiser's (.dependency-cruiser.cjs); here is what makes wrong code visible.
 export default tseslint.config(
   { ignores: ['**/dist/**', 'node_modules/**', '.sandlot/**', '.cache/**', 'coverage/**'] },
@@ -28,9 +30,9 @@ export default tseslint.config(
   },
   {
     files: ['services/*/src/**/*.ts', 'libs/*/src/**/*.ts'],
-    ignores: ['**/config.ts', '**/main.ts', '**/*.spec.ts', '**/*.features.ts', '**/testing/**', 'libs/testing/**', 'libs/embedded/**'],
+    ignores: ['**/config.ts', '**/main.ts', '**/migrate.ts', '**/*.spec.ts', '**/*.features.ts', '**/testing/**', 'libs/testing/**', 'libs/embedded/**'],
     rules: {
-      'no-restricted-properties': ['error', { object: 'process', property: 'env', message: 'config.ts alone reads the environment.' }],
+      'no-restricted-properties': ['error', environment],
     },
   },
   {
@@ -39,8 +41,13 @@ export default tseslint.config(
     rules: {
       'no-restricted-properties': [
         'error',
+        environment,
         { object: 'Date', property: 'now', message: 'Time comes in with the command.' },
         { object: 'Math', property: 'random', message: 'Randomness comes in with the command.' },
+      ],
+      'no-restricted-syntax': [
+        'error',
+        { selector: 'NewExpression[callee.name="Date"][arguments.length=0]', message: 'Time comes in with the command.' },
       ],
     },
   },

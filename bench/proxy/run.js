@@ -84,9 +84,20 @@ async function load({ port, path, headers }, seconds) {
   };
 }
 
+/** Share of the machine that nobody uses, in percent: a busy neighbour takes the caches, and CPU per request grows for all. */
+async function idleShare() {
+  const read = () => readFileSync('/proc/stat', 'latin1').split('\n')[0].split(/\s+/).slice(1, 9).map(Number);
+  const before = read();
+  await new Promise((done) => setTimeout(done, 2000));
+  const spent = read().map((ticks, i) => ticks - before[i]);
+  return Math.round((100 * (spent[3] + spent[4])) / spent.reduce((sum, ticks) => sum + ticks, 0));
+}
+
 const milliseconds = (text) => parseFloat(text) * (text.endsWith('us') ? 0.001 : text.endsWith('ms') ? 1 : 1000);
 const median = (numbers) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
+const idle = await idleShare();
+if (idle < 80) console.warn(`only ${idle} % of this machine is idle: compare within this run only`);
 const upstream = await start('upstream', 1);
 const parts = values.only.split(',');
 const servers = {};
@@ -120,7 +131,7 @@ const distribution = /^PRETTY_NAME="?([^"\n]+)/m
   .exec(readFileSync('/etc/os-release', 'latin1'))[1]
   .replace(/^Debian GNU\/Linux (\d+).*/, 'Debian $1');
 const machine = `2-core ${process.arch === 'x64' ? 'x86_64' : process.arch} VM, ${distribution}, Node ${process.versions.node}`;
-const method = `${hasWrk ? 'wrk' : 'autocannon'}, ${values.connections} keep-alive connections, 128-byte answers, median of ${values.rounds} rounds of ${values.seconds} s; forwarder pinned to core 0, load and upstream to core 1`;
+const method = `${hasWrk ? 'wrk' : 'autocannon'}, ${values.connections} keep-alive connections, 128-byte answers, median of ${values.rounds} rounds of ${values.seconds} s; forwarder pinned to core 0, load and upstream to core 1; before the run the machine was ${idle} % idle`;
 const table = [
   '| forwarder | CPU per request | req/s | p50 | p99 | resident |',
   '|---|---|---|---|---|---|',
@@ -134,5 +145,8 @@ if (values.write) {
   const date = new Date().toISOString().slice(0, 10);
   mkdirSync(join(here, 'results'), { recursive: true });
   writeFileSync(join(here, 'results', `${date}.md`), `# Proxied request, ${date}\n\n${machine}. ${method}.\n\n${table}\n`);
-  writeFileSync(join(here, 'results', `${date}.json`), JSON.stringify({ date, machine, method, results, rounds }, null, 2) + '\n');
+  writeFileSync(
+    join(here, 'results', `${date}.json`),
+    JSON.stringify({ date, machine, method, idlePercentBefore: idle, results, rounds }, null, 2) + '\n',
+  );
 }

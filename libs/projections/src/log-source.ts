@@ -114,7 +114,7 @@ export class LogFollower {
   async read(take: (record: LogRecord) => Promise<void> | void): Promise<void> {
     for await (const message of this.messages) {
       if (message.info.consumer !== this.name) this.lost ??= 'the consumer was made anew';
-      
+      if (this.lost !== undefined) break;
       const waiting = take(new LogRecord(message));
       if (waiting) await waiting;
       if (this.enough) return;

@@ -225,6 +225,26 @@ describe('several processes', () => {
     expect(await platform.shown()).toMatchObject([{ pauses: 10 + takeovers * 200 }]);
   });
 
+  it('do not apply a batch twice when one has lost its lock in the middle of it and does not know', async () => {
+    const platform = await ProjectionsUnderTest.start();
+    const sandbox = aggregateRef('sandbox', newId('sbx'));
+    const gate = Promise.withResolvers<void>();
+    let holding = false;
+    const held = before(sandboxes, (events) => ((holding = events[0]!.version > 1), holding && gate.promise));
+    const asleep = platform.runner({ models: [held] });
+    await asleep.reached('sandboxes', await platform.scribe.sandbox(0, sandbox), { withinMs: 10_000 });
+    const position = await platform.scribe.sandbox(20, sandbox);
+    await waitFor(() => holding, { describe: 'the first is in the middle of a batch' });
+    await platform.rows(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted`);
+    const awake = platform.runner({ models: [sandboxes] });
+    const waiting = () => platform.rows(`select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%checkpoints%'`);
+    await waitFor(waiting, { describe: 'the second meets the first at the checkpoint' }, (rows) => rows.length > 0);
+    gate.resolve();
+    await awake.reached('sandboxes', position, { withinMs: 10_000 });
+    await asleep.stop();
+    expect(await platform.shown()).toMatchObject([{ pauses: 20 }]);
+  });
+
   it("take an operator's act wherever it arrives", async () => {
     const platform = await ProjectionsUnderTest.start();
     const active = platform.runner();
@@ -243,7 +263,11 @@ describe('a rebuild', () => {
     const platform = await ProjectionsUnderTest.start();
     const refs = Array.from({ length: 5 }, () => aggregateRef('sandbox', newId('sbx')));
     for (const ref of refs) await platform.scribe.sandbox(1_000, ref);
-    const runner = platform.runner({ rebuildBatch: 300 });
+    let building = '';
+    const slower = before(sandboxes, async (_, write) => {
+      if (write.slot === building) await new Promise((resolve) => setTimeout(resolve, 40)); // never quite there by itself
+    });
+    const runner = platform.runner({ models: [slower], rebuildBatch: 300 });
     await runner.reached('sandboxes', await platform.lastPosition(), { withinMs: 20_000 });
 
     let done = false;
@@ -257,6 +281,7 @@ describe('a rebuild', () => {
     };
     const busy = [traffic(), queries()];
     for (const live of ['green', 'blue']) {
+      building = `provisioner_${live}`;
       await runner.rebuild('sandboxes', 'a test');
       await waitForState(runner, 'sandboxes', (status) => status.live === live && !status.rebuild, `${live} is shown`);
     }

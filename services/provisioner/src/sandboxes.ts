@@ -74,6 +74,7 @@ export class Sandboxes {
     const { state: ledger } = await this.commands.load(ledgerDecider, aggregateRef('ledger', userId));
     const id = named(ledger, name);
     const { state, revision } = await this.commands.load(sandboxDecider, aggregateRef('sandbox', id));
+    if (state.status === 'deleted') throw notFound(); // since the ledger was read, which has given the name free
     return sandboxView(id, state, revision);
   }
 

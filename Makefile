@@ -1,0 +1,54 @@
+# Everything that one does with this repository. `make` prints what there is.
+# What is downloaded stays in node_modules, and one nats-server in ~/.cache/sandlot; nothing global is installed.
+
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Node 24 comes with node_modules; the system's may be another.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+installed := node_modules/.package-lock.json
+built := .cache/built
+# Folders too: a file that was deleted shows only there.
+sources := $(shell find libs/*/src services/*/src runtime/src \( -type d -o -name '*.ts' -o -name '*.json' \) 2>/dev/null) \
+  $(wildcard tsconfig*.json libs/*/tsconfig.json services/*/tsconfig.json runtime/tsconfig.json)
+
+.PHONY: help up install build check test test-fast docs clean distclean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+up: $(built) ## install and build what is missing, then start everything; Ctrl-C ends it
+	@exec scripts/up.sh
+
+install: $(installed) ## the dependencies, as package-lock.json has them
+	@:
+
+build: $(built) ## compile what has changed
+	@:
+
+check: $(installed) ## formatting, lint, import rules, generated documents, lockfile, types
+	@exec scripts/check.sh
+
+test: ## every test of every tier; installs and builds first
+	@exec scripts/test.sh
+
+test-fast: $(installed) ## only the pure specs, which start nothing
+	@exec scripts/test.sh --fast
+
+docs: $(built) ## write docs/reference anew from the code
+	@node scripts/generate-reference.mjs
+
+clean: ## remove what was built
+	@rm -rf $(wildcard libs/*/dist services/*/dist) runtime/dist coverage .cache/built .cache/eslint .cache/tests.json
+
+distclean: ## remove everything that git does not know, the platform's data too; asks first
+	@exec scripts/distclean.sh
+
+$(installed): package-lock.json
+	@exec scripts/install.sh
+
+$(built): $(installed) $(sources)
+	@exec scripts/build.sh
