@@ -3,16 +3,17 @@
  * real nats-server (every write on disk before it is acknowledged) and PostgreSQL, each event parsed, validated, and checked by version and
  * hash. Usage: `node bench/rebuild/rebuild.ts [events] [result.json]`, after `npm run build`.
  */
+import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { connect } from '@nats-io/transport-node';
 import { startPostgres } from '@sandlot/embedded';
-import { ensureStreams, JetStreamEventStore } from '@sandlot/event-store';
+import { JetStreamEventStore } from '@sandlot/event-store';
 import { migrate, ProjectionRunner, writerPool, type ProjectionStatus } from '@sandlot/projections';
 import { atEnd, cleanUp, startTestNats, tempDir } from '@sandlot/testing';
 import { accounts, migrations } from './accounts.ts';
-import { seed } from './seed.ts';
 
 const total = Number(process.argv[2] ?? 1_000_000);
 const resultFile = process.argv[3];
@@ -53,12 +54,11 @@ async function run(): Promise<void> {
   atEnd(() => postgres.kill());
   const connection = await connect({ servers: nats.url });
   atEnd(() => connection.close());
-  await ensureStreams(connection);
-  const store = await JetStreamEventStore.open(connection);
   const began = performance.now();
-  await seed(store, total, (done) => done % 100_000 === 0 && process.stderr.write(`seeded ${done}\n`));
+  await promisify(execFile)(process.execPath, [join(import.meta.dirname, 'seed.ts'), nats.url, String(total)]);
   const seedSeconds = Math.round((performance.now() - began) / 1_000);
 
+  const store = await JetStreamEventStore.open(connection);
   const { writerUrl } = await migrate({ service: 'provisioner', ownerUrl: postgres.url, migrations });
   const pool = writerPool('provisioner', writerUrl);
   atEnd(() => pool.end());

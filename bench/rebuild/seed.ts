@@ -1,3 +1,4 @@
+import { connect } from '@nats-io/transport-node';
 import { newId, type CommandContext, type Fact, type UserId } from '@sandlot/kernel';
 import {
   aggregateRef,
@@ -8,7 +9,7 @@ import {
   SandboxResumeRequested,
 } from '@sandlot/contracts';
 import { SandboxStarted, SandboxStopped, UserCreated, UsernameReserved, UserProfileChanged, type AggregateRef } from '@sandlot/contracts';
-import { nothing, type EventStore, type Revision, type Write } from '@sandlot/event-store';
+import { ensureStreams, JetStreamEventStore, nothing, type EventStore, type Revision, type Write } from '@sandlot/event-store';
 
 /** One aggregate's life, written event by event between those of the others. */
 interface Life {
@@ -25,7 +26,7 @@ const inFlight = 4;
  * Appends `total` events as a platform of a year's age would have them: a fiftieth users with their names, the rest sandboxes that are
  * paused and resumed; 50 aggregates to 1,000 events, a tenth of them alive at any time. Repeatable for a seed, but for the ids' times.
  */
-export async function seed(store: EventStore, total: number, report: (done: number) => void = () => undefined): Promise<void> {
+export async function seed(store: EventStore, total: number, report: (done: number) => unknown = () => undefined): Promise<void> {
   const share = Math.ceil(total / inFlight);
   let done = 0;
   const writer = async (index: number): Promise<void> => {
@@ -93,4 +94,13 @@ function mulberry32(state: number): () => number {
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
   };
+}
+
+// As a process of its own, so that what it leaves in memory is not the reader's: `node seed.ts <NATS URL> <events>`.
+if (import.meta.main) {
+  const connection = await connect({ servers: process.argv[2]! });
+  await ensureStreams(connection);
+  const store = await JetStreamEventStore.open(connection);
+  await seed(store, Number(process.argv[3]), (done) => done % 100_000 === 0 && process.stderr.write(`seeded ${done}\n`));
+  await connection.close();
 }

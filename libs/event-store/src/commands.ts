@@ -2,7 +2,7 @@ import { DomainError, type CommandContext, type CommandId, type Decider, type Fa
 import { subjectOf, type AggregateRef } from '@sandlot/contracts';
 import { AggregateQueue } from './aggregate-queue.js';
 import type { EventStore, Revision, Write } from './event-store.js';
-import { appliedIn, RecentAggregates, refresh, type Snapshot } from './recent-aggregates.js';
+import { appliedIn, RecentAggregates, refresh, unseen, type Snapshot } from './recent-aggregates.js';
 
 /** What a command's handler sees of one aggregate. */
 export interface Aggregate<State, Command> {
@@ -17,6 +17,14 @@ export interface Aggregate<State, Command> {
 /** The aggregates that one command touches. What is decided on them is stored together or not at all. */
 export interface Work {
   load<State, Command, Event extends Fact>(decider: Decider<State, Command, Event>, ref: AggregateRef): Promise<Aggregate<State, Command>>;
+  /**
+   * Of an aggregate whose id is derived from this command's: taken for new without a look at the log. When it is not, because the command
+   * has taken effect before, that is found out by the others' state or by the append, and `handle` runs again on what there is.
+   */
+  create<State, Command, Event extends Fact>(
+    decider: Decider<State, Command, Event>,
+    ref: AggregateRef,
+  ): Promise<Aggregate<State, Command>>;
 }
 
 export interface Handled<Result> {
@@ -94,6 +102,7 @@ export class Commands {
       if (error instanceof DomainError && unit.fromMemory) return 'look-again'; // refused on what may be old
       throw error;
     }
+    if (unit.appliedAt !== undefined && unit.assumedNew) return 'look-again'; // by now it is there
     if (unit.appliedAt !== undefined) return { position: unit.appliedAt, repeated: true, result };
     const writes = unit.writes();
     if (writes.length === 0) return unit.fromMemory ? 'look-again' : { position: unit.position, repeated: false, result };
@@ -111,6 +120,8 @@ export class Commands {
 class UnitOfWork implements Work {
   /** Whether anything was decided on state that may be older than the log. */
   fromMemory = false;
+  /** Whether an aggregate was taken for new that may be there. */
+  assumedNew = false;
   /** Where this command took effect before, if it did: an append is stored whole, so one aggregate that carries it tells for all. */
   appliedAt: number | undefined;
   private readonly loaded = new Map<string, LoadedAggregate<unknown, unknown, Fact>>();
@@ -131,11 +142,29 @@ class UnitOfWork implements Work {
     const present = this.loaded.get(subject);
     if (present) return present as unknown as Aggregate<State, Command>;
     await this.queue?.quiet(subject);
-    const snapshot = await this.snapshot(subject, decider, ref);
+    return this.take(decider, ref, await this.snapshot(subject, decider, ref));
+  }
+
+  async create<State, Command, Event extends Fact>(
+    decider: Decider<State, Command, Event>,
+    ref: AggregateRef,
+  ): Promise<Aggregate<State, Command>> {
+    const subject = subjectOf(ref);
+    if (!this.queue || this.loaded.has(subject) || this.recent.get(subject)) return this.load(decider, ref);
+    this.fromMemory = true;
+    this.assumedNew = true;
+    return this.take(decider, ref, unseen(decider));
+  }
+
+  private take<State, Command, Event extends Fact>(
+    decider: Decider<State, Command, Event>,
+    ref: AggregateRef,
+    snapshot: Snapshot,
+  ): Aggregate<State, Command> {
     const appliedAt = appliedIn(snapshot, this.commandId);
     if (appliedAt !== undefined) this.appliedAt = Math.max(appliedAt, this.appliedAt ?? 0);
     const aggregate = new LoadedAggregate<State, Command, Event>(decider, ref, snapshot, this);
-    this.loaded.set(subject, aggregate as unknown as LoadedAggregate<unknown, unknown, Fact>);
+    this.loaded.set(subjectOf(ref), aggregate as unknown as LoadedAggregate<unknown, unknown, Fact>);
     return aggregate;
   }
 

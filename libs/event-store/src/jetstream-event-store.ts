@@ -82,24 +82,29 @@ export class JetStreamEventStore implements EventStore {
   ): Promise<RecordedEvent[]> {
     if (!(await this.link.isUp(this.attemptTimeoutMs))) throw unavailable();
     const subject = subjectOf(aggregate);
-    const last = this.lastOf(aggregate);
-    last.catch(() => undefined); // awaited below, perhaps after another failure
     const events: RecordedEvent[] = [];
     let revision = after;
+    const take = (event: RecordedEvent): void => {
+      if (!follows(event, revision)) throw damaged(aggregate, revision, event);
+      events.push(event);
+      revision = revisionOf(event);
+    };
+    const last = await this.lastOf(aggregate);
+    const end = Math.max(atLeast, last?.seq ?? 0);
+    // Most often nothing is new, or one event, which is then here already.
+    if (last && last.seq > after.position) {
+      const event = recorded(aggregate, last);
+      if (event.version === after.version + 1) take(event);
+    }
     // The pages may come from a follower that lags behind; what the leader has as the last event tells when they are complete.
-    for (const deadline = Date.now() + this.attemptTimeoutMs; ;) {
+    for (const deadline = Date.now() + this.attemptTimeoutMs; revision.position < end;) {
       const page = await this.page(subject, revision.position + 1);
-      for (const message of page) {
-        const event = recorded(aggregate, message);
-        if (!follows(event, revision)) throw damaged(aggregate, revision, event);
-        events.push(event);
-        revision = revisionOf(event);
-      }
-      if (revision.position >= Math.max(atLeast, (await last)?.seq ?? 0)) return events;
+      for (const message of page) take(recorded(aggregate, message));
       if (page.length > 0) continue;
       if (Date.now() > deadline) throw new DomainError('UNAVAILABLE', `${subject} has not reached position ${atLeast} yet`);
       await pause(retryPauseMs);
     }
+    return events;
   }
 
   private attempt(events: readonly WireEvent[], expected: ReadonlyMap<string, Revision>): Promise<AppendResult> {

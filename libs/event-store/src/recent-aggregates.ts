@@ -44,12 +44,17 @@ export function appliedIn({ commands, revision }: Snapshot, commandId: CommandId
   return position !== undefined && position <= revision.position ? position : undefined;
 }
 
+/** Of an aggregate without events. */
+export function unseen<State, Command, Event extends Fact>({ initialState }: Decider<State, Command, Event>): Snapshot {
+  return { state: initialState, revision: nothing, commands: new Map() };
+}
+
 /** Brings a snapshot, or nothing, up to what the log has. */
 export async function refresh<State, Command, Event extends Fact>(
   store: EventStore,
   decider: Decider<State, Command, Event>,
   ref: AggregateRef,
-  known: Snapshot = { state: decider.initialState, revision: nothing, commands: new Map() },
+  known: Snapshot = unseen(decider),
 ): Promise<Snapshot> {
   const events = await store.read(ref, { after: known.revision });
   const last = events.at(-1);

@@ -72,6 +72,11 @@ export class Crew {
   private align(row: ProjectionRow): void {
     let post = this.posts.get(row.name);
     if (post?.switching) return;
+    if (post && post.live.slot !== row.live) {
+      // The row was read before a switch of ours, or a process that was asleep has switched: the next look will tell.
+      for (const line of [post.live, post.build]) void line?.stop();
+      return void this.posts.delete(row.name);
+    }
     const spare = otherSlot(row.live);
     if (!post) {
       this.posts.set(row.name, (post = { live: this.line(row.name, row.live, this.options.batch) }));

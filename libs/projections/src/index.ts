@@ -12,7 +12,7 @@
  */
 export * from './read-model.js';
 export * from './rows.js';
-export { checkpointTables, slotTables } from './slots.js';
+export { checkpointTables, everybody, slotTables } from './slots.js';
 export { ProjectionRunner, type ProjectionRunnerOptions } from './projection-runner.js';
 export { LogVerification } from './log-verification.js';
 export type { ModelQuery } from './as-of.js';

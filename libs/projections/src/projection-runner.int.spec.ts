@@ -240,7 +240,9 @@ describe('several processes', () => {
     const waiting = () => platform.rows(`select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%checkpoints%'`);
     await waitFor(waiting, { describe: 'the second meets the first at the checkpoint' }, (rows) => rows.length > 0);
     gate.resolve();
-    await awake.reached('sandboxes', position, { withinMs: 10_000 });
+    const statuses = () => [asleep, awake].map((runner) => runner.status()[0]!);
+    const done = (seen: ReturnType<typeof statuses>) => seen.some((status) => status.active && status.position === position);
+    await waitFor(statuses, { describe: 'the second has found the batch applied' }, done);
     await asleep.stop();
     expect(await platform.shown()).toMatchObject([{ pauses: 20 }]);
   });

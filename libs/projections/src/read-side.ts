@@ -3,11 +3,12 @@ import type { Context } from '@sandlot/contracts';
 import { verifiedLog, type EventStore } from '@sandlot/event-store';
 import { DomainError } from '@sandlot/kernel';
 import type { Pool } from 'pg';
-import type { DataSource, ObjectLiteral, Repository, EntityTarget } from 'typeorm';
+import type { DataSource, EntityManager } from 'typeorm';
 import { dataSource, writerPool } from './data-source.js';
 import { LogVerification } from './log-verification.js';
 import { ProjectionRunner, type ProjectionRunnerOptions } from './projection-runner.js';
 import type { ReadModel } from './read-model.js';
+import { tenantSetting } from './slots.js';
 import { messageOf } from './stops.js';
 
 export interface ReadSideOptions {
@@ -54,16 +55,28 @@ export class ReadSide {
     await this.pool.end();
   }
 
-  /** What the reader sees of one view. Throws DomainError UNAVAILABLE while PostgreSQL has not been reached yet. */
-  rows<Row extends ObjectLiteral>(entity: EntityTarget<Row>): Repository<Row> {
-    if (!this.database.isInitialized) throw new DomainError('UNAVAILABLE', 'the read models are not available yet');
-    return this.database.getRepository(entity);
+  /**
+   * Queries as the reader on behalf of one user, whose rows alone it sees in tables that belong to users, or of `everybody`. Throws DomainError
+   * UNAVAILABLE when PostgreSQL cannot answer.
+   */
+  async as<Result>(tenant: string, query: (manager: EntityManager) => Promise<Result>): Promise<Result> {
+    if (!this.database.isInitialized) throw unavailable();
+    return this.database
+      .transaction(async (manager) => {
+        await manager.query(`select set_config('${tenantSetting}', $1, true)`, [tenant]);
+        return query(manager);
+      })
+      .catch((cause: unknown) => {
+        throw unavailable(cause);
+      });
   }
 
-  /** One statement as the reader, for what entities cannot say. */
+  /** One statement as the reader on tables that belong to nobody in particular. */
   async query<Row>(sql: string, params: readonly unknown[]): Promise<Row[]> {
-    if (!this.database.isInitialized) throw new DomainError('UNAVAILABLE', 'the read models are not available yet');
-    return this.database.query<Row[]>(sql, [...params]);
+    if (!this.database.isInitialized) throw unavailable();
+    return this.database.query<Row[]>(sql, [...params]).catch((cause: unknown) => {
+      throw unavailable(cause);
+    });
   }
 
   private async connect(): Promise<void> {
@@ -79,3 +92,5 @@ export class ReadSide {
     }
   }
 }
+
+const unavailable = (cause?: unknown): DomainError => new DomainError('UNAVAILABLE', 'the read models are not available', {}, { cause });

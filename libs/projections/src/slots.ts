@@ -9,6 +9,10 @@ export const slots: readonly Slot[] = ['blue', 'green'];
 /** Which aggregates stand where, so that the next event of each can be checked. One table per projection and slot. */
 export const headsTable = (projection: string): string => `heads_${projection}`;
 
+/** For whom a query of the reader is: the owner whose rows it sees, or everybody. Nobody's until it is set, in each transaction anew. */
+export const tenantSetting = 'sandlot.tenant';
+export const everybody = '*';
+
 const plainName = /^[a-z][a-z0-9_]{0,40}$/;
 
 function plain(name: string): string {
@@ -62,13 +66,19 @@ export function checkpointTables(service: string) {
  * The tables of a read model, in both slots, with a view for each in the service's schema that shows the live one.
  *
  * `ddl` makes or alters them in the schema that it is given; after an alteration the views are made anew, and a rebuild fills what is new.
- * `down` removes all of it.
+ * `down` removes all of it. `tenants` names, for each table that has one, the column that says whose a row is: its view then shows a query
+ * only the rows of whom it is for (`ReadSide.as`), so that a query which forgets its condition shows nothing rather than everything.
  *
  * The view compares a constant per slot with the live one, which PostgreSQL works out once per query: the other slot is never read. A
  * condition within each half of the union does the same but keeps it from using an index for `order by … limit`.
  */
-export function slotTables(service: string, projection: { name: string; tables: readonly string[] }, ddl: (slot: string) => string) {
-  [service, projection.name, ...projection.tables].forEach(plain);
+export function slotTables(
+  service: string,
+  projection: { name: string; tables: readonly string[] },
+  ddl: (slot: string) => string,
+  { tenants = {} }: { tenants?: Readonly<Record<string, string>> } = {},
+) {
+  [service, projection.name, ...projection.tables, ...Object.values(tenants)].forEach(plain);
   const heads = headsTable(projection.name);
   const dropViews = (runner: Runner) =>
     runner.query(projection.tables.map((table) => `drop view if exists ${service}.${table}`).join('; '));
@@ -84,7 +94,7 @@ export function slotTables(service: string, projection: { name: string; tables: 
             subject text primary key, version integer not null, position bigint not null, hash text not null
           ) with (fillfactor = 70)`);
       }
-      for (const table of projection.tables) await createView(runner, service, projection.name, table);
+      for (const table of projection.tables) await createView(runner, service, projection.name, table, tenants[table]);
       await runner.query(`insert into ${service}.projections (name) values ('${projection.name}') on conflict do nothing`);
     },
     async down(runner: Runner): Promise<void> {
@@ -96,7 +106,7 @@ export function slotTables(service: string, projection: { name: string; tables: 
   };
 }
 
-async function createView(runner: Runner, service: string, projection: string, table: string): Promise<void> {
+async function createView(runner: Runner, service: string, projection: string, table: string, tenant?: string): Promise<void> {
   const columns = (await runner.query(
     `select quote_ident(column_name) as name from information_schema.columns
      where table_schema = '${slotSchema(service, 'blue')}' and table_name = '${table}' order by ordinal_position`,
@@ -104,6 +114,7 @@ async function createView(runner: Runner, service: string, projection: string, t
   const list = columns.map(({ name }) => name).join(', ');
   const halves = slots.map((slot) => `select '${slot}' as slot, ${list} from ${slotSchema(service, slot)}.${table}`);
   await runner.query(`
-    create view ${service}.${table} as select ${list} from (${halves.join(' union all ')}) as slots
-    where slot = (select live from ${service}.projections where name = '${projection}')`);
+    create view ${service}.${table}${tenant ? ' with (security_barrier)' : ''} as select ${list} from (${halves.join(' union all ')}) as slots
+    where slot = (select live from ${service}.projections where name = '${projection}')
+    ${tenant ? `and (${tenant} = current_setting('${tenantSetting}', true) or current_setting('${tenantSetting}', true) = '${everybody}')` : ''}`);
 }

@@ -100,7 +100,7 @@ export class Entries {
 
   /** Up to where both sources are loaded. */
   async head(): Promise<TailCursor> {
-    const [head] = await this.query<{ domain: string; access: string }>(
+    const [head] = await this.reads.query<{ domain: string; access: string }>(
       `select coalesce((select c.position from audit.projections p join audit.checkpoints c on c.projection = p.name and c.slot = p.live
                         where p.name = 'trail'), 0) as domain,
               coalesce((select position from audit.loads where name = 'refusals'), 0) as access`,
@@ -114,16 +114,10 @@ export class Entries {
     const where = wanted.length > 0 ? `where ${wanted.join(' and ')}` : '';
     const select = (half: string) => `(select * from (${half}) as entry ${where} ${ending})`;
     const sources = Object.entries(halves) as [Source, string][];
-    return this.query<Row>(
+    return this.reads.query<Row>(
       `select * from (${sources.map(([, half]) => select(half)).join(' union all ')}) as trail ${ending}`,
       params.values,
     );
-  }
-
-  private query<T>(sql: string, params: readonly unknown[]): Promise<T[]> {
-    return this.reads.query<T>(sql, params).catch((cause: unknown) => {
-      throw new DomainError('UNAVAILABLE', 'the trail is not available', {}, { cause });
-    });
   }
 }
 

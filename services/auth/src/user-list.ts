@@ -1,6 +1,7 @@
 import type { ApiKey as ApiKeyView, User as UserView } from '@sandlot/contracts';
 import { DomainError, isId, systemClock, type UserId } from '@sandlot/kernel';
-import type { ReadSide } from '@sandlot/projections';
+import { everybody, type ReadSide } from '@sandlot/projections';
+import type { EntityManager } from 'typeorm';
 import { apiKeyView } from './api-keys.js';
 import type { PersonalVault } from './ports.js';
 import { ApiKeyRow, KeyUsageRow } from './projections/api-keys.js';
@@ -24,15 +25,16 @@ export class UserList {
     const { limit, cursor, status, atLeast } = request;
     if (cursor !== undefined && !isId('usr', cursor)) throw invalidCursor();
     if (atLeast !== undefined) await this.reads.runner.reached('users', atLeast, { withinMs: 2_000 });
-    const query = this.reads
-      .rows(UserRow)
-      .createQueryBuilder('user')
-      .orderBy('user.id', 'DESC')
-      .limit(limit + 1);
-    if (cursor !== undefined) query.andWhere('user.id < :cursor', { cursor });
-    if (status === undefined) query.andWhere("user.status <> 'deleted'");
-    else query.andWhere('user.status = :status', { status });
-    const rows = await query.getMany().catch(unavailable);
+    const rows = await this.reads.as(everybody, (manager) => {
+      const query = manager
+        .createQueryBuilder(UserRow, 'user')
+        .orderBy('user.id', 'DESC')
+        .limit(limit + 1);
+      if (cursor !== undefined) query.andWhere('user.id < :cursor', { cursor });
+      if (status === undefined) query.andWhere("user.status <> 'deleted'");
+      else query.andWhere('user.status = :status', { status });
+      return query.getMany();
+    });
     const items = await Promise.all(
       rows.slice(0, limit).map(async ({ id, state, version, updatedAt }) => {
         const personal = state.status === 'absent' ? { email: null, displayName: null } : await this.vault.open(id, state.personal);
@@ -46,37 +48,30 @@ export class UserList {
     const { userId, limit, cursor, atLeast } = request;
     if (cursor !== undefined && !isId('key', cursor)) throw invalidCursor();
     if (atLeast !== undefined) await this.reads.runner.reached('api_keys', atLeast, { withinMs: 2_000 });
-    const query = this.reads
-      .rows(ApiKeyRow)
-      .createQueryBuilder('key')
-      .where('key.user_id = :userId', { userId })
-      .orderBy('key.id', 'DESC')
-      .limit(limit + 1);
-    if (cursor !== undefined) query.andWhere('key.id < :cursor', { cursor });
-    const rows = (await query.getMany().catch(unavailable)).slice(0, limit + 1);
+    const { rows, used } = await this.reads.as(userId, async (manager) => {
+      const query = manager
+        .createQueryBuilder(ApiKeyRow, 'key')
+        .where('key.user_id = :userId', { userId })
+        .orderBy('key.id', 'DESC')
+        .limit(limit + 1);
+      if (cursor !== undefined) query.andWhere('key.id < :cursor', { cursor });
+      const found = await query.getMany();
+      return { rows: found, used: await lastUsed(manager, found) };
+    });
     const page = rows.slice(0, limit);
-    const used = await this.lastUsed(page.map(({ id }) => id));
     const now = systemClock.now().getTime();
     const items = page.map(({ id, state, version, updatedAt }) =>
       apiKeyView(id, state, { version, time: updatedAt.toISOString() }, now, used.get(id)?.toISOString() ?? null),
     );
     return { items, nextCursor: rows.length > limit ? items.at(-1)!.id : null };
   }
+}
 
-  private async lastUsed(ids: string[]): Promise<Map<string, Date>> {
-    if (ids.length === 0) return new Map();
-    const rows = await this.reads
-      .rows(KeyUsageRow)
-      .createQueryBuilder('usage')
-      .where('usage.key_id in (:...ids)', { ids })
-      .getMany()
-      .catch(unavailable);
-    return new Map(rows.map(({ keyId, lastUsedAt }) => [keyId, lastUsedAt]));
-  }
+async function lastUsed(manager: EntityManager, keys: readonly ApiKeyRow[]): Promise<Map<string, Date>> {
+  if (keys.length === 0) return new Map();
+  const ids = keys.map(({ id }) => id);
+  const rows = await manager.createQueryBuilder(KeyUsageRow, 'usage').where('usage.key_id in (:...ids)', { ids }).getMany();
+  return new Map(rows.map(({ keyId, lastUsedAt }) => [keyId, lastUsedAt]));
 }
 
 const invalidCursor = (): DomainError => new DomainError('INVALID_CURSOR', 'the cursor is not one of this list');
-
-function unavailable(cause: unknown): never {
-  throw new DomainError('UNAVAILABLE', 'the list is not available', {}, { cause });
-}

@@ -103,7 +103,9 @@ describe('API keys', () => {
     const { key } = await keys.create({ context: context(), userId: user.id, name: 'laptop' });
     await expect(keys.revoke({ context: context(), keyId: key.id, userId: newId('usr') })).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' });
     await keys.revoke({ context: context(), keyId: key.id, userId: user.id });
-    await expect(keys.rename({ context: context(), keyId: key.id, userId: user.id }, 'other')).rejects.toMatchObject({ code: 'KEY_REVOKED' });
+    await expect(keys.rename({ context: context(), keyId: key.id, userId: user.id }, 'other')).rejects.toMatchObject({
+      code: 'KEY_REVOKED',
+    });
   });
 });
 

@@ -1,7 +1,7 @@
 import type { Sandbox as SandboxView, SandboxState } from '@sandlot/contracts';
 import type { Moment } from '@sandlot/event-store';
 import { DomainError, isId, type SandboxId, type UserId } from '@sandlot/kernel';
-import type { ReadSide } from '@sandlot/projections';
+import { everybody, type ReadSide } from '@sandlot/projections';
 import type { KnownSandbox } from './domain/sandbox/sandbox.js';
 import { sandboxView } from './sandboxes.js';
 
@@ -40,12 +40,13 @@ export class SandboxList {
   /** All users', those that are deleted left out. */
   async count(): Promise<number> {
     const sql = `select count(*)::integer as count from provisioner.sandboxes where phase <> 'deleted'`;
-    return (await this.reads.query<{ count: number }>(sql, []).catch(unavailable))[0]!.count;
+    const [row] = await this.reads.as(everybody, (manager) => manager.query<{ count: number }[]>(sql));
+    return row!.count;
   }
 
   private now(request: SandboxPageRequest): Promise<Row[]> {
     const { sql, params } = pageOf('provisioner.sandboxes', request);
-    return this.reads.query<Row>(sql, params).catch(unavailable);
+    return this.reads.as(request.userId ?? everybody, (manager) => manager.query<Row[]>(sql, params));
   }
 
   private past(request: SandboxPageRequest, asOf: Moment): Promise<Row[]> {
@@ -67,8 +68,4 @@ function pageOf(table: string, { userId, state, limit, cursor }: SandboxPageRequ
   ];
   const sql = `select id, state, version, updated_at from ${table} where ${conditions.join(' and ')} order by id desc limit ${limit + 1}`;
   return { sql, params };
-}
-
-function unavailable(cause: unknown): never {
-  throw new DomainError('UNAVAILABLE', 'the list of sandboxes is not available', {}, { cause });
 }

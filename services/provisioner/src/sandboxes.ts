@@ -42,7 +42,7 @@ export class Sandboxes {
     const handled = await this.commands.handle(context, async (work) => {
       const ledger = await work.load(ledgerDecider, aggregateRef('ledger', userId));
       const namespace = await work.load(namespaceDecider, aggregateRef('namespace', userId));
-      const sandbox = await work.load(sandboxDecider, aggregateRef('sandbox', id));
+      const sandbox = await work.create(sandboxDecider, aggregateRef('sandbox', id));
       ledger.decide({ type: 'AdmitSandbox', sandboxId: id, name, defaultQuota: this.defaults.quota });
       namespace.decide({ type: 'RequestNamespace', owner: userId, username, name: namespaceOf(username) });
       sandbox.decide({

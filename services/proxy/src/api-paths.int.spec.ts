@@ -31,11 +31,14 @@ describe('API paths', () => {
     return header === undefined ? undefined : (JSON.parse(Buffer.from(header, 'base64url').toString()) as Record<string, unknown>);
   };
 
-  it.each(['/', '/health', '/api/health', '/openapi.json', '/openapi.yaml', '/docs', '/docs/x.css', '/problems/not-found'])('S0-13 %s is public', async (path) => {
-    expect((await get(path)).status).toBe(200);
-    expect(gateway.requests[0]!.url).toBe(path);
-    expect(identityOf()).toBeUndefined();
-  });
+  it.each(['/', '/health', '/api/health', '/openapi.json', '/openapi.yaml', '/docs', '/docs/x.css', '/problems/not-found'])(
+    'S0-13 %s is public',
+    async (path) => {
+      expect((await get(path)).status).toBe(200);
+      expect(gateway.requests[0]!.url).toBe(path);
+      expect(identityOf()).toBeUndefined();
+    },
+  );
 
   it.each(['/api', '/api/v1/sandboxes', '/api/admin/users', '/v1/me', '/sandboxes', '/health/x', '/openapi.json/x'])(
     'S0-01 %s needs a key',

@@ -142,13 +142,13 @@ describe('S0-04 tenants', () => {
   it('reach nothing of each other’s on any route, in either direction', async () => {
     const one = await target();
     const two = await target();
+    const onlyOf = ({ tenant: { username } }: Target) => `only-${username}`;
+    for (const aim of [one, two]) await newSandbox(aim.tenant.api, onlyOf(aim));
     for (const [aim, { api: stranger }] of [[one, two.tenant], [two, one.tenant]] as const)
       for (const [route, { other }] of Object.entries(cases)) {
-        // Under the path without a username the stranger has a sandbox of the same name: his own.
-        const sameName = /^\w+ \/api\/v1\/sandboxes\/\{name\}/.test(route);
-        const only = { ...aim, sandbox: sameName ? 'only-here' : aim.sandbox };
-        if (sameName && !(await has(aim.tenant.api, 'only-here'))) await newSandbox(aim.tenant.api, 'only-here');
-        const reply = await ask(stranger, route, only);
+        // By the path without a username the stranger's own s1 is meant, which he may do with as he likes.
+        const withoutName = /^\w+ \/api\/v1\/sandboxes\/\{name\}/.test(route);
+        const reply = await ask(stranger, route, withoutName ? { ...aim, sandbox: onlyOf(aim) } : aim);
         expect([route, other.includes(reply.status) ? 'as it should' : reply.status]).toEqual([route, 'as it should']);
         if (reply.status >= 400) anyProblem(reply);
         if (route.startsWith('GET ') && !other.includes(401) && cases[route] !== publicRoute) {
@@ -156,10 +156,11 @@ describe('S0-04 tenants', () => {
         }
       }
     // And nothing has happened to what they tried.
-    for (const { tenant } of [one, two]) {
+    for (const aim of [one, two]) {
+      const { tenant } = aim;
       expect((await tenant.api.get('/api/v1/me')).json()).toMatchObject({ status: 'active', displayName: null });
       expect((await tenant.api.get('/api/v1/sandboxes/s1')).json()).toMatchObject({ state: 'running' });
-      expect((await tenant.api.get('/api/v1/sandboxes/only-here')).json()).toMatchObject({ state: 'running' });
+      expect((await tenant.api.get(`/api/v1/sandboxes/${onlyOf(aim)}`)).json()).toMatchObject({ state: 'running' });
     }
   }, 60_000);
 
@@ -176,10 +177,6 @@ describe('S0-04 tenants', () => {
     }
   }, 60_000);
 });
-
-async function has(api: Client, sandbox: string): Promise<boolean> {
-  return (await api.get(`/api/v1/sandboxes/${sandbox}`)).status === 200;
-}
 
 describe('S0-04 the data plane', () => {
   let platform: Platform;

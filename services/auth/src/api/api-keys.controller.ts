@@ -4,6 +4,7 @@ import { authMessages as messages } from '@sandlot/contracts';
 import { Handles } from '@sandlot/service-kit';
 import type { z } from 'zod';
 import { ApiKeys } from '../api-keys.js';
+import { KeyDirectoryLoop } from '../consumers/key-directory.consumer.js';
 import { UserList } from '../user-list.js';
 
 type Request<Name extends keyof typeof messages> = z.output<(typeof messages)[Name]['request']>;
@@ -13,11 +14,14 @@ export class ApiKeysController {
   constructor(
     private readonly keys: ApiKeys,
     private readonly list: UserList,
+    private readonly directory: KeyDirectoryLoop,
   ) {}
 
   @Handles(messages.CreateApiKey)
-  create(@Payload() request: Request<'CreateApiKey'>) {
-    return this.keys.create(request);
+  async create(@Payload() request: Request<'CreateApiKey'>) {
+    const created = await this.keys.create(request);
+    await this.directory.published(created.key.id);
+    return created;
   }
 
   @Handles(messages.RenameApiKey)
@@ -28,6 +32,7 @@ export class ApiKeysController {
   @Handles(messages.RevokeApiKey)
   async revoke(@Payload() request: Request<'RevokeApiKey'>) {
     const { position } = await this.keys.revoke(request);
+    await this.directory.published(request.keyId);
     return { position };
   }
 

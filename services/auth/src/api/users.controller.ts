@@ -3,6 +3,7 @@ import { Payload } from '@nestjs/microservices';
 import { authMessages as messages } from '@sandlot/contracts';
 import { Handles } from '@sandlot/service-kit';
 import type { z } from 'zod';
+import { KeyDirectoryLoop } from '../consumers/key-directory.consumer.js';
 import { UserList } from '../user-list.js';
 import { Users } from '../users.js';
 
@@ -13,27 +14,34 @@ export class UsersController {
   constructor(
     private readonly users: Users,
     private readonly list: UserList,
+    private readonly directory: KeyDirectoryLoop,
   ) {}
 
   @Handles(messages.CreateUser)
-  create(@Payload() request: Request<'CreateUser'>) {
-    return this.users.create(request);
+  async create(@Payload() request: Request<'CreateUser'>) {
+    const created = await this.users.create(request);
+    await this.directory.published(created.user.id);
+    return created;
   }
 
   @Handles(messages.UpdateUser)
-  update(@Payload() request: Request<'UpdateUser'>) {
-    return this.users.change(request);
+  async update(@Payload() request: Request<'UpdateUser'>) {
+    const changed = await this.users.change(request);
+    await this.directory.published(request.userId);
+    return changed;
   }
 
   @Handles(messages.DeleteUser)
   async delete(@Payload() { context, userId, expectedVersion }: Request<'DeleteUser'>) {
     const { position } = await this.users.delete(context, userId, expectedVersion);
+    await this.directory.published(userId);
     return { position };
   }
 
   @Handles(messages.ForgetUser)
   async forget(@Payload() { context, userId }: Request<'ForgetUser'>) {
     const { position } = await this.users.forget(context, userId);
+    await this.directory.published(userId);
     return { position };
   }
 

@@ -7,7 +7,9 @@ import { users } from '../projections/users.js';
 const tables = [
   checkpointTables('auth'),
   slotTables('auth', users, (slot) => `${users.ddl(slot)}; create index on ${slot}.users (status, id)`),
-  slotTables('auth', apiKeys, (slot) => `${apiKeys.ddl(slot)}; create index on ${slot}.api_keys (user_id, id)`),
+  slotTables('auth', apiKeys, (slot) => `${apiKeys.ddl(slot)}; create index on ${slot}.api_keys (user_id, id)`, {
+    tenants: { api_keys: 'user_id' },
+  }),
 ];
 
 export class ReadModels1763700000000 implements MigrationInterface {

@@ -8,6 +8,7 @@ const tables = [
     'provisioner',
     sandboxes,
     (slot) => `${sandboxes.ddl(slot)}; create index on ${slot}.sandboxes (owner, id); create index on ${slot}.sandboxes (phase, id)`,
+    { tenants: { sandboxes: 'owner' } },
   ),
 ];
 

@@ -1,4 +1,5 @@
 import type { CreatedApiKey, Sandbox, User } from '@sandlot/contracts';
+import { waitFor } from '@sandlot/testing';
 import type { z } from 'zod';
 import type { Client } from './http-client.js';
 import { succeeded } from './problems.js';
@@ -17,7 +18,9 @@ export async function newTenant(admin: Client, username: string, more: Record<st
   const user = succeeded(await admin.post('/api/v1/admin/users', { username, ...more }), 201).json<User>();
   const created = succeeded(await admin.post(`/api/v1/admin/users/${user.id}/apikeys`, { name: 'laptop' }), 201);
   const { id: keyId, key } = created.json<z.infer<typeof CreatedApiKey>>();
-  return { user, username, keyId, key, api: admin.as(key) };
+  const api = admin.as(key);
+  await waitFor(async () => (await api.get('/api/v1/me')).status === 200, { within: 2_000, describe: `${username} to be let in` });
+  return { user, username, keyId, key, api };
 }
 
 /** A sandbox that runs. */
