@@ -192,6 +192,22 @@ describe('a reconcile loop', () => {
     });
   });
 
+  it('S0-30 reports what an event’s wake-up changed during the pass, before its own turn came', async () => {
+    let right = false;
+    const loop: ReconcileLoop = loopOf({
+      all: async function* () {
+        await loop.wake('wrong');
+        yield 'wrong';
+      },
+      reconcile: async () => {
+        const changed = right ? {} : { changed: 'started it' };
+        right = true;
+        return changed;
+      },
+    });
+    expect(await loop.wakeAll()).toEqual({ reconciled: 1, changed: [{ id: 'wrong', what: 'started it' }], failed: [] });
+  });
+
   it('begins with a full pass, makes another every so often, and goes on after one that could not list', async () => {
     let listed = 0;
     const seen: string[] = [];

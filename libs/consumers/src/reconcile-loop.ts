@@ -58,6 +58,8 @@ export class ReconcileLoop {
   private readonly entries = new Map<string, Entry>();
   private readonly ready = new Set<string>();
   private readonly runs = new Set<Promise<void>>();
+  /** Of the full passes under way. */
+  private readonly reports = new Set<Report>();
   private readonly stopping = new AbortController();
   private readonly interrupting = new AbortController();
   private readonly logger: Logger;
@@ -89,17 +91,29 @@ export class ReconcileLoop {
     return done;
   }
 
-  /** One full pass, at most `concurrency` of its ids at a time, so that other wake-ups need not queue behind it. Lists at most 1,000 of each. */
+  /**
+   * One full pass, at most `concurrency` of its ids at a time, so that other wake-ups need not queue behind it. Its report has what any run
+   * changed meanwhile, for an event may be quicker to wake an id than the pass. Lists at most 1,000 of each.
+   */
   async wakeAll(): Promise<Report> {
     const report: Report = { reconciled: 0, changed: [], failed: [] };
+    this.reports.add(report);
+    try {
+      await this.pass(report);
+    } finally {
+      this.reports.delete(report);
+    }
+    return report;
+  }
+
+  private async pass(report: Report): Promise<void> {
     const pending = new Set<Promise<void>>();
     for await (const id of this.options.all()) {
       while (pending.size >= this.options.concurrency) await Promise.race(pending);
       const done: Promise<void> = this.request(id)
         .then(
-          ({ changed }) => {
+          () => {
             report.reconciled += 1;
-            if (changed && report.changed.length < reportedAtMost) report.changed.push({ id, what: changed });
           },
           (error: unknown) => {
             if (this.stopping.signal.aborted) return;
@@ -112,7 +126,10 @@ export class ReconcileLoop {
     }
     await Promise.all(pending);
     if (this.stopping.signal.aborted) throw stopped(this.options.name);
-    return report;
+  }
+
+  private changed(id: string, what: string): void {
+    for (const { changed } of this.reports) if (changed.length < reportedAtMost) changed.push({ id, what });
   }
 
   /**
@@ -172,6 +189,7 @@ export class ReconcileLoop {
       const result = (await this.options.reconcile(id, this.interrupting.signal)) ?? {};
       this.metrics.ran('succeeded', startedAt);
       entry.failures = 0;
+      if (result.changed) this.changed(id, result.changed);
       resolve(result);
       if (result.againAfterMs !== undefined) this.later(id, entry, result.againAfterMs);
     } catch (error) {

@@ -169,6 +169,45 @@ describe('a command', () => {
   });
 });
 
+describe('an aggregate that a command creates', () => {
+  it('is taken for new without a look at the log', async () => {
+    const log = new MemoryEventStore();
+    const looked: AggregateRef[] = [];
+    const instance = new Commands({
+      read: (ref, ...rest) => (looked.push(ref), log.read(ref, ...rest)),
+      append: (...args) => log.append(...args),
+    });
+    const created = anAggregate();
+    const { position } = await instance.handle(aCommand(), async (work) => (await work.create(shelf, created)).decide({ put: 'a' }));
+    expect(position).toBe(1);
+    expect(looked).toEqual([]);
+    expect([...(await instance.load(shelf, created)).state]).toEqual(['a']);
+  });
+
+  it.each(['the same instance', 'another instance', 'one that has read the other aggregate only'])(
+    'is there when the command is repeated: %s gives the answer again',
+    async (which) => {
+      const log = new MemoryEventStore();
+      const [list, created] = [anAggregate(), anAggregate()];
+      const context = aCommand();
+      const create = (instance: Commands) =>
+        instance.handle(context, async (work) => {
+          (await work.load(shelf, list)).decide({ put: created.id });
+          const aggregate = await work.create(shelf, created);
+          aggregate.decide({ put: 'a' });
+          return [...aggregate.state];
+        });
+      const first = new Commands(log);
+      const other = which === 'the same instance' ? first : new Commands(log);
+      expect(await create(first)).toEqual({ position: 2, repeated: false, result: ['a'] });
+      await run(first, aCommand(), created, { put: 'b' });
+      if (which.startsWith('one')) await other.load(shelf, list);
+      expect(await create(other)).toEqual({ position: 2, repeated: true, result: ['a', 'b'] });
+      expect(log.all()).toHaveLength(3);
+    },
+  );
+});
+
 describe('two instances on one log', () => {
   it('keep every rule, and let each command take effect at most once, however they are interleaved and whatever answers are lost', async () => {
     const step = fc.record({

@@ -17,10 +17,12 @@ export interface StatusSources {
 }
 
 export function statusFrom(sources: StatusSources): ProjectionStatus {
-  const { service, name, row, live, away, logPosition, lagSeconds } = sources;
+  const { service, name, row, live, away, lagSeconds } = sources;
   const slot = live?.slot ?? row?.live ?? 'blue';
   const { state, position, stopped } = away && !isStopped(live) ? waiting(sources, slot, away) : slotStatus(sources, slot, live);
-  const lagEvents = logPosition === undefined ? undefined : Math.max(0, logPosition - position);
+  // The log is asked from time to time only, and has gone on since.
+  const logPosition = sources.logPosition === undefined ? undefined : Math.max(sources.logPosition, position);
+  const lagEvents = logPosition === undefined ? undefined : logPosition - position;
   return {
     service,
     name,

@@ -8,7 +8,9 @@ export const standaloneConfig = defineConfig(
     SANDLOT_LOG_LEVEL: commonSettings.SANDLOT_LOG_LEVEL.unwrap()
       .default('warn')
       .describe('fatal, error, warn, info, debug, trace or silent'),
-    SANDLOT_METRICS_PORT: portSetting().default(0).describe('port of /metrics, /livez and /readyz; 0 turns them off'),
+    SANDLOT_METRICS_PORT: portSetting()
+      .default(9090)
+      .describe('port of /metrics, /livez and /readyz; 0 turns them off, and so does the default when it is taken'),
     SANDLOT_METRICS_HOST: z.string().default('127.0.0.1').describe('address that /metrics, /livez and /readyz listen on'),
     SANDLOT_PORT: portSetting().default(8080).describe('the public port; 0 takes a free one'),
     SANDLOT_HOST: z

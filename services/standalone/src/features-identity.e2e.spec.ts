@@ -38,14 +38,26 @@ describe('users and keys', () => {
     const expiresAt = new Date(Date.now() + 1_500).toISOString();
     const made = succeeded(await alice.api.post('/api/me/apikeys', { name: 'short', expiresAt }), 201).json<Key & { key: string }>();
     const short = admin.as(made.key);
-    const before = await waitFor(() => short.get('/api/me'), { within: 1_200 }, ({ status }) => status === 200);
+    const before = await waitFor(
+      () => short.get('/api/me'),
+      { within: 1_200 },
+      ({ status }) => status === 200,
+    );
     expect(before.status).toBe(200);
-    const reply = await waitFor(() => short.get('/api/me'), { within: 5_000 }, ({ status }) => status === 401);
+    const reply = await waitFor(
+      () => short.get('/api/me'),
+      { within: 5_000 },
+      ({ status }) => status === 401,
+    );
     expect(reply.text).not.toContain('expired');
     const { items } = (await alice.api.get('/api/me/apikeys')).json<Page<Key>>();
     expect(items.find(({ id }) => id === made.id)).toMatchObject({ status: 'expired' });
     const trail = () => alice.api.get(`/api/v1/me/audit-logs?outcome=refused&keyId=${made.id}`);
-    const told = await waitFor(async () => (await trail()).json<Page<Record<string, unknown>>>().items, {}, (entries) => entries.length > 0);
+    const told = await waitFor(
+      async () => (await trail()).json<Page<Record<string, unknown>>>().items,
+      {},
+      (entries) => entries.length > 0,
+    );
     expect(told[0]).toMatchObject({ status: 401, reason: 'key expired', keyId: made.id });
   });
 
@@ -74,7 +86,10 @@ describe('users and keys', () => {
   });
 
   it('S0-14 S0-16 creates a user with an id, and shows it', async () => {
-    const reply = succeeded(await admin.post('/api/admin/users', { username: 'carol', email: 'carol@example.com', displayName: 'Carol C' }), 201);
+    const reply = succeeded(
+      await admin.post('/api/admin/users', { username: 'carol', email: 'carol@example.com', displayName: 'Carol C' }),
+      201,
+    );
     const user = reply.json<User>();
     expect(user).toMatchObject({ id: expect.stringMatching(/^usr_/), username: 'carol', role: 'user', status: 'active', version: 1 });
     expect(reply.headers.location).toBe(`/api/v1/admin/users/${user.id}`);
@@ -86,7 +101,7 @@ describe('users and keys', () => {
     for (const name of ['p1', 'p2', 'p3', 'p4', 'p5']) succeeded(await admin.post('/api/admin/users', { username: name }), 201);
     const whole = succeeded(await admin.get('/api/admin/users?limit=200'), 200).json<Page<User>>().items;
     const paged: User[] = [];
-    for (let cursor: string | null = ''; cursor !== null; ) {
+    for (let cursor: string | null = ''; cursor !== null;) {
       const page: Page<User> = succeeded(await admin.get(`/api/admin/users?limit=2${cursor && `&cursor=${cursor}`}`), 200).json();
       expect(page.items.length).toBeLessThanOrEqual(2);
       paged.push(...page.items);
@@ -128,7 +143,11 @@ describe('users and keys', () => {
     const erin = await newTenant(admin, 'erin', { email: 'erin@example.com', displayName: 'Erin E' });
     succeeded(await admin.post(`/api/admin/users/${erin.user.id}/forget`), 202);
     const seen = () => admin.get(`/api/admin/users/${erin.user.id}`);
-    const user = await waitFor(async () => (await seen()).json<User>(), {}, ({ email }) => email === null);
+    const user = await waitFor(
+      async () => (await seen()).json<User>(),
+      {},
+      ({ email }) => email === null,
+    );
     expect(user).toMatchObject({ status: 'deleted', displayName: null });
     expect((await admin.get('/api/admin/users?status=deleted')).text).not.toContain('erin@example.com');
   });
@@ -175,6 +194,9 @@ describe('users and keys', () => {
     const again = succeeded(await ask(), 201);
     expect(again.headers['idempotency-replayed']).toBe('true');
     expect(again.json()).toEqual(winner.json());
-    refused(await admin.post('/api/admin/users', { username: 'thrice' }, { 'idempotency-key': 'double-click-1' }), 'IDEMPOTENCY_KEY_REUSED');
+    refused(
+      await admin.post('/api/admin/users', { username: 'thrice' }, { 'idempotency-key': 'double-click-1' }),
+      'IDEMPOTENCY_KEY_REUSED',
+    );
   });
 });

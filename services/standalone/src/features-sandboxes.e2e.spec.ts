@@ -45,7 +45,11 @@ describe('sandboxes', () => {
       expect(accepted.headers.location).toBe('/api/v1/sandboxes/my-sandbox');
       expect(accepted.json()).toMatchObject({ namespace: 'user-alice', state: 'starting', ports: [{ port: 8888 }] });
       const shown = () => alice.api.get('/api/sandboxes/my-sandbox');
-      await waitFor(async () => (await shown()).json<Sandbox>(), {}, ({ state }) => state === 'running');
+      await waitFor(
+        async () => (await shown()).json<Sandbox>(),
+        {},
+        ({ state }) => state === 'running',
+      );
       refused(await alice.api.post('/api/sandboxes', { name: 'my-sandbox' }), 'SANDBOX_EXISTS');
       succeeded(await alice.api.delete('/api/sandboxes/my-sandbox', ready), 204);
       refused(await shown(), 'SANDBOX_NOT_FOUND');
@@ -57,7 +61,9 @@ describe('sandboxes', () => {
       await newSandbox(alice.api, 'nap');
       expect(succeeded(await alice.api.post('/api/sandboxes/nap/pause', undefined, ready), 200).json()).toMatchObject({ state: 'paused' });
       succeeded(await alice.api.post('/api/sandboxes/nap/pause', undefined, ready), 200);
-      expect(succeeded(await alice.api.post('/api/sandboxes/nap/resume', undefined, ready), 200).json()).toMatchObject({ state: 'running' });
+      expect(succeeded(await alice.api.post('/api/sandboxes/nap/resume', undefined, ready), 200).json()).toMatchObject({
+        state: 'running',
+      });
       expect(await run(alice.api, 'nap', 'echo awake')).toBe('awake\n');
       succeeded(await alice.api.delete('/api/sandboxes/nap', ready), 204);
     });
@@ -71,7 +77,11 @@ describe('sandboxes', () => {
 
     it('S0-34 C2 serves the form with the username, to the owner and to administrators', async () => {
       await newSandbox(alice.api, 'named');
-      for (const [client, action] of [[alice.api, 'pause'], [admin, 'resume'], [admin, 'pause']] as const)
+      for (const [client, action] of [
+        [alice.api, 'pause'],
+        [admin, 'resume'],
+        [admin, 'pause'],
+      ] as const)
         succeeded(await client.post(`/api/sandboxes/alice/named/${action}`, undefined, ready), 200);
       refused(await bob.api.post('/api/sandboxes/alice/named/resume'), 'SANDBOX_NOT_FOUND');
       refused(await bob.api.delete('/api/sandboxes/alice/named'), 'SANDBOX_NOT_FOUND');
@@ -92,7 +102,9 @@ describe('sandboxes', () => {
 
     it('shows a sandbox as it was at a past position and time', async () => {
       await newSandbox(alice.api, 'past');
-      const position = succeeded(await alice.api.post('/api/sandboxes/past/pause', undefined, ready), 200).headers['sandlot-position'] as string;
+      const position = succeeded(await alice.api.post('/api/sandboxes/past/pause', undefined, ready), 200).headers[
+        'sandlot-position'
+      ] as string;
       const then = new Date().toISOString();
       succeeded(await alice.api.delete('/api/sandboxes/past', ready), 204);
       refused(await alice.api.get('/api/sandboxes/past'), 'SANDBOX_NOT_FOUND');
@@ -116,7 +128,10 @@ describe('sandboxes', () => {
 
     it('S1-05 S1-08 C3 C13 lists in the older form: one’s own, and all for administrators', async () => {
       const own = succeeded(await alice.api.get('/sandboxes'), 200).json<z.infer<typeof SandboxListing>>();
-      expect(own).toEqual({ count: 1, sandboxes: [{ path: 'alice/s1', service: expect.any(String), namespace: 'user-alice', ready: true }] });
+      expect(own).toEqual({
+        count: 1,
+        sandboxes: [{ path: 'alice/s1', service: expect.any(String), namespace: 'user-alice', ready: true }],
+      });
       const all = succeeded(await admin.get('/sandboxes'), 200).json<z.infer<typeof SandboxListing>>();
       expect(all.sandboxes.map(({ path }) => path).sort()).toEqual(['alice/s1', 'bob/b1']);
     });
@@ -144,7 +159,13 @@ describe('sandboxes', () => {
   describe('through the proxy', () => {
     it('S0-32 S0-35 S1-01 S1-09 C1 runs commands at every address of a sandbox', async () => {
       const command = { command: 'echo "$0 $HOME" >&2; echo out; exit 3' };
-      for (const path of ['/proxy/s1/execute', '/alice/s1/execute', '/alice/s1/v1/shell/exec', '/proxy/sandbox-s1/execute', '/proxy/s1:8888/execute'])
+      for (const path of [
+        '/proxy/s1/execute',
+        '/alice/s1/execute',
+        '/alice/s1/v1/shell/exec',
+        '/proxy/sandbox-s1/execute',
+        '/proxy/s1:8888/execute',
+      ])
         expect(succeeded(await alice.api.post(path, command), 200).json()).toMatchObject({ stdout: 'out\n', exit_code: 3 });
       succeeded(await admin.post('/alice/s1/execute', command), 200);
     });
@@ -171,8 +192,13 @@ describe('sandboxes', () => {
 
     it('uploads, lists and downloads files', async () => {
       const body = randomBytes(3_000_000);
-      succeeded(await alice.api.send('PUT', '/proxy/s1/files/data/blob.bin', { body, headers: { 'content-type': 'application/octet-stream' } }), 201);
-      expect((await alice.api.get('/proxy/s1/list/data')).json<{ entries: object[] }>().entries).toMatchObject([{ name: 'blob.bin', size: body.length }]);
+      succeeded(
+        await alice.api.send('PUT', '/proxy/s1/files/data/blob.bin', { body, headers: { 'content-type': 'application/octet-stream' } }),
+        201,
+      );
+      expect((await alice.api.get('/proxy/s1/list/data')).json<{ entries: object[] }>().entries).toMatchObject([
+        { name: 'blob.bin', size: body.length },
+      ]);
       expect((await alice.api.get('/proxy/s1/download/data/blob.bin')).bytes.equals(body)).toBe(true);
       const boundary = 'x-boundary-x';
       const part = `--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="hello.txt"\r\n\r\nhello\r\n--${boundary}--\r\n`;
@@ -190,7 +216,9 @@ describe('sandboxes', () => {
     });
 
     it('carries WebSockets, text and binary, and closes them', async () => {
-      const socket = new WebSocket(`${platform.url.replace('http', 'ws')}/proxy/s1:web/ws`, { headers: { authorization: `Bearer ${alice.key}` } });
+      const socket = new WebSocket(`${platform.url.replace('http', 'ws')}/proxy/s1:web/ws`, {
+        headers: { authorization: `Bearer ${alice.key}` },
+      });
       const received: Buffer[] = [];
       socket.on('message', (data: Buffer) => received.push(data));
       await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
@@ -221,7 +249,11 @@ describe('sandboxes', () => {
       // What was refused for who asked is in the trail; that a request passed is counted by its key's last use.
       refused(await platform.nobody.get('/alice/s1/no-key-here'), 'UNAUTHENTICATED');
       const look = () => admin.get('/api/v1/audit-logs?outcome=refused&limit=200');
-      const seen = await waitFor(async () => (await look()).text, {}, (text) => text.includes('/alice/s1/no-key-here'));
+      const seen = await waitFor(
+        async () => (await look()).text,
+        {},
+        (text) => text.includes('/alice/s1/no-key-here'),
+      );
       expect(seen).toContain('request.refused');
     });
   });
@@ -231,10 +263,19 @@ describe('sandboxes', () => {
       const { api, user } = await newTenant(admin, 'quotus');
       const names = Array.from({ length: 10 }, (_, n) => `q${n}`);
       for (const name of names) succeeded(await api.post('/api/sandboxes', { name }), 202);
-      const { holders } = refused(await api.post('/api/sandboxes', { name: 'q10' }), 'QUOTA_EXCEEDED') as unknown as { holders: { name: string }[] };
+      const { holders } = refused(await api.post('/api/sandboxes', { name: 'q10' }), 'QUOTA_EXCEEDED') as unknown as {
+        holders: { name: string }[];
+      };
       expect(holders.map(({ name }) => name).sort()).toEqual(names);
-      expect((await api.get('/api/v1/me/quota')).json()).toMatchObject({ quota: { sandboxes: 10, cpu: '4', memory: '8Gi' }, used: { sandboxes: 10 } });
-      const trail = await waitFor(async () => (await admin.get('/api/v1/audit-logs?actor=quotus&outcome=refused')).text, {}, (text) => text.includes('QUOTA_EXCEEDED'));
+      expect((await api.get('/api/v1/me/quota')).json()).toMatchObject({
+        quota: { sandboxes: 10, cpu: '4', memory: '8Gi' },
+        used: { sandboxes: 10 },
+      });
+      const trail = await waitFor(
+        async () => (await admin.get('/api/v1/audit-logs?actor=quotus&outcome=refused')).text,
+        {},
+        (text) => text.includes('QUOTA_EXCEEDED'),
+      );
       expect(trail).toContain('"status":403');
       succeeded(await admin.put(`/api/v1/admin/users/${user.id}/quota`, { sandboxes: 11 }), 200);
       succeeded(await api.post('/api/sandboxes', { name: 'q10' }), 202);
@@ -244,7 +285,11 @@ describe('sandboxes', () => {
       succeeded(await api.post('/api/sandboxes', { name: 'q11' }), 202);
       // Deleting wins from every state, and takes everything along.
       succeeded(await admin.delete(`/api/v1/admin/users/${user.id}`), 204);
-      await waitFor(async () => (await admin.get('/sandboxes')).text, { within: 20_000 }, (text) => !text.includes('quotus/'));
+      await waitFor(
+        async () => (await admin.get('/sandboxes')).text,
+        { within: 20_000 },
+        (text) => !text.includes('quotus/'),
+      );
     }, 60_000);
   });
 });

@@ -24,11 +24,18 @@ describe.each<Mode>(['standalone', 'processes'])('the main job, %s', (mode) => {
     const created = succeeded(await admin.post('/api/admin/users', { username: 'alice', email: 'alice@example.com' }), 201);
     user = created.json<User>();
     expect(user).toMatchObject({ username: 'alice', email: 'alice@example.com', role: 'user', status: 'active' });
-    const key = succeeded(await admin.post(`/api/admin/users/${user.id}/apikeys`, { name: 'laptop' }), 201).json<{ id: string; key: string }>();
+    const key = succeeded(await admin.post(`/api/admin/users/${user.id}/apikeys`, { name: 'laptop' }), 201).json<{
+      id: string;
+      key: string;
+    }>();
     keyId = key.id;
     alice = admin.as(key.key);
     // The door learns of a key with the answer at the latest a moment later.
-    const me = await waitFor(() => alice.get('/api/me'), { within: 2_000 }, ({ status }) => status === 200);
+    const me = await waitFor(
+      () => alice.get('/api/me'),
+      { within: 2_000 },
+      ({ status }) => status === 200,
+    );
     expect(me.json()).toMatchObject({ id: user.id, username: 'alice' });
   });
 
@@ -44,7 +51,11 @@ describe.each<Mode>(['standalone', 'processes'])('the main job, %s', (mode) => {
   it('pauses: requests are refused with the state and when to come back', async () => {
     succeeded(await alice.post('/api/sandboxes/s1/pause'), 202);
     await stateOf(alice, 's1', 'paused');
-    const reply = await waitFor(() => alice.post('/proxy/s1/execute', { command: 'true' }), { within: 5_000 }, (seen) => seen.json()['state'] === 'paused');
+    const reply = await waitFor(
+      () => alice.post('/proxy/s1/execute', { command: 'true' }),
+      { within: 5_000 },
+      (seen) => seen.json()['state'] === 'paused',
+    );
     expect(refused(reply, 'SANDBOX_NOT_READY')).toMatchObject({ state: 'paused' });
     expect(reply.headers['retry-after']).toBeDefined();
   });
@@ -77,7 +88,11 @@ describe.each<Mode>(['standalone', 'processes'])('the main job, %s', (mode) => {
 
     expect((await alice.get('/api/me')).json()).toMatchObject({ id: user.id, username: 'alice', email: 'alice@example.com' });
     await stateOf(alice, 's1', 'running');
-    const kept = await waitFor(() => alice.post('/proxy/s1/execute', { command: 'cat notes.txt' }), {}, ({ status }) => status === 200);
+    const kept = await waitFor(
+      () => alice.post('/proxy/s1/execute', { command: 'cat notes.txt' }),
+      {},
+      ({ status }) => status === 200,
+    );
     expect(kept.json()).toMatchObject({ stdout: 'kept\n' });
     expect((await alice.get('/api/sandboxes/asleep')).json()).toMatchObject({ state: 'paused' });
     refused(await alice.get('/proxy/asleep/health'), 'SANDBOX_NOT_READY');
@@ -90,7 +105,13 @@ describe.each<Mode>(['standalone', 'processes'])('the main job, %s', (mode) => {
 
   it('leaves no process behind when it is stopped', async () => {
     await platform.stop();
-    expect(await waitFor(() => processesOf(platform.dataDir), { within: 5_000 }, (left) => left.length === 0)).toEqual([]);
+    expect(
+      await waitFor(
+        () => processesOf(platform.dataDir),
+        { within: 5_000 },
+        (left) => left.length === 0,
+      ),
+    ).toEqual([]);
   }, 40_000);
 });
 

@@ -28,7 +28,7 @@ export interface Standalone {
 
 /** Everything in one process: the embedded servers, the schemas, and every service with an identity of its own. */
 export async function startStandalone(env: Environment, log: (line: string) => void): Promise<Standalone> {
-  const { values: settings } = loadConfig(standaloneConfig, env);
+  const { values: settings, sources } = loadConfig(standaloneConfig, env);
   const undo: (() => Promise<unknown>)[] = [];
   const close = async () => {
     for (let step = undo.pop(); step; step = undo.pop()) await step();
@@ -44,15 +44,15 @@ export async function startStandalone(env: Environment, log: (line: string) => v
     });
     undo.push(() => servers.stop());
     const environment = await environments(settings, env, dataDir, servers);
-    const health = await openOperations(settings, env, undo);
+    const health = await openOperations(settings, sources.SANDLOT_METRICS_PORT === 'default', env, log, undo);
     log('starting the services');
     const start = async (definition: Parameters<typeof startService>[0], more: Environment = {}): Promise<RunningService> => {
       const running = await startService(definition, { ...environment(definition.name as NatsService), ...more }, { sharedHealth: health });
       undo.push(() => running.close());
       return running;
     };
-    const [gateway] = await Promise.all([start(gatewayService), start(authService), start(provisionerService), start(auditService)]);
-    const proxy = await start(proxyService, { SANDLOT_GATEWAY_URL: gateway.url });
+    const [gateway] = await allStarted([start(gatewayService), start(authService), start(provisionerService), start(auditService)]);
+    const proxy = await start(proxyService, { SANDLOT_GATEWAY_URL: gateway!.url });
     health.started();
     undo.push(() => Promise.resolve(health.drain()));
     return { url: `http://${settings.SANDLOT_HOST}:${proxy.app.get(PublicPort).port}`, dataDir, close };
@@ -97,18 +97,31 @@ async function environments(settings: StandaloneSettings, env: Environment, data
   });
 }
 
-async function openOperations(settings: StandaloneSettings, env: Environment, undo: (() => Promise<unknown>)[]): Promise<Health> {
+/** Waits for all even when one fails, so that those which have started can be stopped. */
+async function allStarted(starting: Promise<RunningService>[]): Promise<RunningService[]> {
+  await Promise.allSettled(starting);
+  return Promise.all(starting);
+}
+
+/** @param isDefault whether the port is not one that somebody has asked for: then it is no reason not to start that it is taken */
+async function openOperations(
+  settings: StandaloneSettings,
+  isDefault: boolean,
+  env: Environment,
+  log: (line: string) => void,
+  undo: (() => Promise<unknown>)[],
+): Promise<Health> {
   const health = new Health();
   const telemetry = await startTelemetry('standalone', env);
   undo.push(() => telemetry.close());
-  if (settings.SANDLOT_METRICS_PORT > 0) {
-    const server = await startOperationsServer({
-      port: settings.SANDLOT_METRICS_PORT,
-      host: settings.SANDLOT_METRICS_HOST,
-      health,
-      telemetry,
-    });
+  const { SANDLOT_METRICS_PORT: port, SANDLOT_METRICS_HOST: host } = settings;
+  if (port === 0) return health;
+  try {
+    const server = await startOperationsServer({ port, host, health, telemetry });
     undo.push(() => server.close());
+  } catch (error) {
+    if (!isDefault) throw error;
+    log(`no metrics, for port ${port} is taken; SANDLOT_METRICS_PORT names another`);
   }
   return health;
 }

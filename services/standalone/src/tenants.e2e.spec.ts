@@ -109,7 +109,12 @@ describe('S0-04 tenants', () => {
   const pathTo = (route: string, { tenant, sandbox }: Target) =>
     route.replace(/\{(\w+)\}/g, (_, name: string) => {
       const own: Record<string, string> = { userId: tenant.user.id, keyId: tenant.keyId, username: tenant.username };
-      const fixed: Record<string, string> = { file: 'swagger-ui.css', slug: 'not-found', service: unknownOperation.service, id: unknownOperation.id };
+      const fixed: Record<string, string> = {
+        file: 'swagger-ui.css',
+        slug: 'not-found',
+        service: unknownOperation.service,
+        id: unknownOperation.id,
+      };
       if (name === 'name') return route.includes('/sandboxes/') ? sandbox : unknownOperation.name;
       return own[name] ?? fixed[name] ?? name;
     });
@@ -144,7 +149,10 @@ describe('S0-04 tenants', () => {
     const two = await target();
     const onlyOf = ({ tenant: { username } }: Target) => `only-${username}`;
     for (const aim of [one, two]) await newSandbox(aim.tenant.api, onlyOf(aim));
-    for (const [aim, { api: stranger }] of [[one, two.tenant], [two, one.tenant]] as const)
+    for (const [aim, { api: stranger }] of [
+      [one, two.tenant],
+      [two, one.tenant],
+    ] as const)
       for (const [route, { other }] of Object.entries(cases)) {
         // By the path without a username the stranger's own s1 is meant, which he may do with as he likes.
         const withoutName = /^\w+ \/api\/v1\/sandboxes\/\{name\}/.test(route);
@@ -172,7 +180,11 @@ describe('S0-04 tenants', () => {
       for (const [route, expected] of inOrder) {
         const fits = ending.test(route) ? await target() : aim;
         const reply = await ask(who === 'own' ? fits.tenant.api : client, route, fits);
-        expect([who, route, expected[who].includes(reply.status) ? 'as it should' : reply.text.slice(0, 300)]).toEqual([who, route, 'as it should']);
+        expect([who, route, expected[who].includes(reply.status) ? 'as it should' : reply.text.slice(0, 300)]).toEqual([
+          who,
+          route,
+          'as it should',
+        ]);
       }
     }
   }, 60_000);
@@ -190,8 +202,7 @@ describe('S0-04 the data plane', () => {
     await newSandbox(alice.api, 's1');
     await newSandbox(alice.api, 'hers');
     await newSandbox(bob.api, 's1');
-    for (const { api, username } of [alice, bob])
-      succeeded(await api.send('PUT', '/proxy/s1/files/whose.txt', { body: username }), 201);
+    for (const { api, username } of [alice, bob]) succeeded(await api.send('PUT', '/proxy/s1/files/whose.txt', { body: username }), 201);
   }, 60_000);
   afterAll(() => platform.stop());
 

@@ -30,8 +30,8 @@ export interface Running {
   pids(): Promise<Readonly<Record<string, number>>>;
   /** Ends one of them and waits for its end. The standalone starts its servers again by itself. */
   kill(name: string, signal?: Signal): Promise<void>;
-  /** Starts one that has ended again; returns when it is ready. */
-  restart(name: string): Promise<void>;
+  /** Starts one that has ended again, with these settings besides its own; returns when it is ready. */
+  restart(name: string, env?: Readonly<Record<string, string>>): Promise<void>;
   /** SIGKILL to every process at once, sandboxes and servers included. */
   killEverything(): Promise<void>;
   /** Starts everything again that has ended, on the same data. */

@@ -98,10 +98,10 @@ class ProcessPlatform implements Running {
     else await this.service(name).child.end(signal);
   }
 
-  async restart(name: string): Promise<void> {
+  async restart(name: string, env?: Readonly<Record<string, string>>): Promise<void> {
     const server = this.server(name);
     if (server) return server.restart();
-    this.service(name).child.start();
+    this.service(name).child.start(env);
     await this.ready(this.service(name));
   }
 

@@ -39,8 +39,8 @@ class StandalonePlatform implements Running {
     else signal(await this.serverPid(name), how);
   }
 
-  restart(): Promise<void> {
-    return this.start();
+  restart(_: string, env?: Readonly<Record<string, string>>): Promise<void> {
+    return this.start(env);
   }
 
   async killEverything(): Promise<void> {
@@ -48,8 +48,8 @@ class StandalonePlatform implements Running {
     await this.child.exit();
   }
 
-  async start(): Promise<void> {
-    this.child.start();
+  async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
+    this.child.start(env);
     await this.child.until(() => this.child.said.includes('Sandlot is ready at'), 'it is ready');
   }
 

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Runs every test of every tier, or with --fast only the pure specs. Further arguments go to jest: scripts/test.sh services/proxy
+# The last line is `N passed, N failed`, also when it does not come to the tests.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+
+stop() {
+  printf '%s\n\n0 passed, 1 failed\n' "$1"
+  exit 1
+}
+
+if [ "${1:-}" = --fast ]; then
+  shift
+  set -- --testPathIgnorePatterns '\.(int|e2e)\.spec\.ts$' "$@"
+else
+  make build || stop 'It could not be installed and built, so no test ran.'
+  node scripts/find-nats-server.mjs || stop 'There is no nats-server, so no test ran.'
+fi
+exec node scripts/run-tests.mjs "$@"
