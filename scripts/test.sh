@@ -13,7 +13,8 @@ if [ "${1:-}" = --fast ]; then
   shift
   set -- --testPathIgnorePatterns '\.(int|e2e)\.spec\.ts$' "$@"
 else
-  make build || stop 'It could not be installed and built, so no test ran.'
-  node scripts/find-nats-server.mjs || stop 'There is no nats-server, so no test ran.'
+  make install || stop 'It could not be installed, so no test ran.'
+  make build || echo 'It does not compile cleanly, which make check reports; the tests run all the same.'
+  node scripts/find-nats-server.mjs || stop 'There is no nats-server, or no build to look for one, so no test ran.'
 fi
 exec node scripts/run-tests.mjs "$@"

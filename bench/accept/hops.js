@@ -8,7 +8,9 @@ export function startHops(url) {
   return {
     async read() {
       const text = await (await fetch(url)).text();
-      return Object.fromEntries(Object.entries(sums).map(([name, where]) => [name, { sum: find(text, where, 'sum'), count: find(text, where, 'count') }]));
+      return Object.fromEntries(
+        Object.entries(sums).map(([name, where]) => [name, { sum: find(text, where, 'sum'), count: find(text, where, 'count') }]),
+      );
     },
     between(before, after) {
       const mean = (name) => ((after[name].sum - before[name].sum) * 1000) / (after[name].count - before[name].count);
@@ -19,5 +21,15 @@ export function startHops(url) {
 
 function find(text, { metric, labels }, kind) {
   const lines = text.split('\n').filter((line) => line.startsWith(`${metric}_${kind}{`) && labels.every((label) => line.includes(label)));
-  return lines.reduce((total, line) => total + Number(line.slice(line.lastIndexOf('}') + 1).trim().split(' ')[0]), 0);
+  return lines.reduce(
+    (total, line) =>
+      total +
+      Number(
+        line
+          .slice(line.lastIndexOf('}') + 1)
+          .trim()
+          .split(' ')[0],
+      ),
+    0,
+  );
 }

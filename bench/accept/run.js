@@ -38,7 +38,7 @@ async function measureFloor(options) {
 
 async function measureSandlot(options) {
   const metricsPort = await freePort();
-  const flags = [...(options.profile ? ['--cpu-prof', `--cpu-prof-dir=${options.profile}`] : []), ...(process.env.PRELOAD ? ['--import', process.env.PRELOAD] : [])];
+  const flags = options.profile ? ['--cpu-prof', `--cpu-prof-dir=${options.profile}`] : [];
   const env = { SANDLOT_RUNTIME: 'memory', SANDLOT_METRICS_PORT: String(metricsPort) };
   const { url, admin, pids, stop } = await startStandalone(env, flags);
   const users = [];

@@ -17,7 +17,10 @@ samples.forEach((id, index) => {
 });
 
 const place = ({ url, lineNumber }) => {
-  const path = url.replace(/^file:\/\//, '').replace(/^.*\/node_modules\/(?=[^/])/, '').replace(/^.*\/((libs|services|runtime)\/)/, '$1');
+  const path = url
+    .replace(/^file:\/\//, '')
+    .replace(/^.*\/node_modules\/(?=[^/])/, '')
+    .replace(/^.*\/((libs|services|runtime)\/)/, '$1');
   return path === '' ? '' : `${path}:${lineNumber + 1}`;
 };
 const packageOf = (frame) => {

@@ -47,7 +47,7 @@ export async function runRounds({ folder, title, method, options = {}, measure, 
 }
 
 async function quiet(minutes) {
-  for (const deadline = Date.now() + minutes * 60_000; loadAverage() >= 1 && Date.now() < deadline; ) await pause(5_000);
+  for (const deadline = Date.now() + minutes * 60_000; loadAverage() >= 1 && Date.now() < deadline;) await pause(5_000);
 }
 
 /** A verdict for a table. */

@@ -69,4 +69,5 @@ export async function newUser(admin, username, sandboxes) {
 export const newKey = (admin, userId, name) => admin.expect(201, 'POST', `/api/v1/admin/users/${userId}/apikeys`, { name });
 
 /** Until the door lets the key in. */
-export const letIn = (client) => waitFor(async () => (await client.send('GET', '/api/v1/me')).status === 200, { describe: 'the key to be known' });
+export const letIn = (client) =>
+  waitFor(async () => (await client.send('GET', '/api/v1/me')).status === 200, { describe: 'the key to be known' });

@@ -14,7 +14,9 @@ const app = Fastify();
 let events = 0;
 app.post('/api/v1/sandboxes', async ({ body }, reply) => {
   const subject = `sandlot.bench.sandbox.${(events += 1)}`;
-  const { seq } = await stream.publish(subject, JSON.stringify({ ...body, padding: 'x'.repeat(250) }), { expect: { lastSubjectSequence: 0 } });
+  const { seq } = await stream.publish(subject, JSON.stringify({ ...body, padding: 'x'.repeat(250) }), {
+    expect: { lastSubjectSequence: 0 },
+  });
   return reply.status(202).send({ position: seq });
 });
 const url = await app.listen({ port: 0, host: '127.0.0.1' });

@@ -114,7 +114,7 @@ async function createView(runner: Runner, service: string, projection: string, t
   const list = columns.map(({ name }) => name).join(', ');
   const halves = slots.map((slot) => `select '${slot}' as slot, ${list} from ${slotSchema(service, slot)}.${table}`);
   await runner.query(`
-    create view ${service}.${table}${tenant ? ' with (security_barrier)' : ''} as select ${list} from (${halves.join(' union all ')}) as slots
+    create view ${service}.${table} as select ${list} from (${halves.join(' union all ')}) as slots
     where slot = (select live from ${service}.projections where name = '${projection}')
     ${tenant ? `and (${tenant} = current_setting('${tenantSetting}', true) or current_setting('${tenantSetting}', true) = '${everybody}')` : ''}`);
 }

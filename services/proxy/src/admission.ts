@@ -16,7 +16,7 @@ export interface AdmissionOptions {
   signer: IdentitySigner;
   /** `host:port` of the gateway. */
   gatewayAddress: string;
-  /** Bytes of a request body to the API. Default 10 MiB. Bodies to sandboxes have no limit. */
+  /** Bytes of a request body to the API. Default 1 MiB, which is all that the gateway takes. Bodies to sandboxes have no limit. */
   apiBodyLimit?: number;
   /** Milliseconds since 1970, for expiry. Default Date.now. */
   now?: () => number;
@@ -36,7 +36,7 @@ export interface Admission {
 
 /** Named where a method is refused; sandboxes get any other that node:http knows as well. */
 export const ALLOWED = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
-const DEFAULT_API_BODY_LIMIT = 10 * 1024 * 1024;
+const DEFAULT_API_BODY_LIMIT = 1024 * 1024;
 
 /**
  * The order for every request: parse the target, read the headers, authenticate, find the route, check the owner. What comes out

@@ -14,20 +14,24 @@ async function connected(url: string): Promise<Client> {
 }
 
 describe('the list of sandboxes, to a query without any condition', () => {
+  let owner: Client;
+  let writer: Client;
   let reader: Client;
 
   beforeAll(async () => {
+    const ownerUrl = await freshDatabase();
     const { readerUrl, writerUrl } = await migrate({
       service: 'provisioner',
-      ownerUrl: await freshDatabase(),
+      ownerUrl,
       migrations: [Sandboxes1763700000000],
     });
-    const writer = await connected(writerUrl);
-    for (const owner of [alice, alice, bob])
+    writer = await connected(writerUrl);
+    owner = await connected(ownerUrl);
+    for (const user of [alice, alice, bob])
       await writer.query(
         `insert into provisioner_blue.sandboxes (id, state, version, created_at, updated_at, owner, name, phase)
          values ($1, '{}', 1, now(), now(), $2, 's', 'running')`,
-        [newId('sbx'), owner],
+        [newId('sbx'), user],
       );
     reader = await connected(readerUrl);
   });
@@ -44,6 +48,20 @@ describe('the list of sandboxes, to a query without any condition', () => {
     const { rows } = await reader.query('select id from provisioner.sandboxes');
     await reader.query('rollback');
     expect(rows).toHaveLength(count);
+  });
+
+  it('finds a page by the index of the owner, whatever the other rows are', async () => {
+    await writer.query(`
+      insert into provisioner_blue.sandboxes (id, state, version, created_at, updated_at, owner, name, phase)
+      select 'sbx_' || lpad(i::text, 8, '0'), '{}', 1, now(), now(), 'usr_' || i % 100, 's', 'running' from generate_series(1, 20000) i`);
+    await owner.query('analyze');
+    await reader.query(`begin; select set_config('sandlot.tenant', 'usr_7', true)`);
+    const { rows } = await reader.query<{ 'QUERY PLAN': string }>(
+      `explain select id from provisioner.sandboxes where owner = 'usr_7' and id < 'sbx_00009999' and phase <> 'deleted' order by id desc limit 51`,
+    );
+    await reader.query('rollback');
+    const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+    expect(plan).toMatch(/Index Cond: \(\(owner = 'usr_7'::text\) AND \(id < /);
   });
 
   it('forgets for whom it was with the end of the transaction', async () => {
