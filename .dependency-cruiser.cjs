@@ -43,7 +43,8 @@ module.exports = {
     },
     {
       name: 'domain-is-pure',
-      comment: 'The rules of a service must be provable without Nest, NATS or a database: domain/ imports only kernel, contracts and itself.',
+      comment:
+        'The rules of a service must be provable without Nest, NATS or a database: domain/ imports only kernel, contracts and itself.',
       severity: 'error',
       from: { path: '^services/([^/]+)/src/domain/', pathNot: '\\.spec\\.ts$' },
       to: { pathNot: ['^services/$1/src/domain/', '^libs/(kernel|contracts)/'], dependencyTypesNot: ['core'] },

@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
 installed := node_modules/.package-lock.json
-built := .cache/built
+built := services/standalone/dist/.built
 # Folders too: a file that was deleted shows only there.
 sources := $(shell find libs/*/src services/*/src runtime/src \( -type d -o -name '*.ts' -o -name '*.json' \) 2>/dev/null) \
   $(wildcard tsconfig*.json libs/*/tsconfig.json services/*/tsconfig.json runtime/tsconfig.json)
@@ -42,7 +42,7 @@ docs: $(built) ## write docs/reference anew from the code
 	@node scripts/generate-reference.mjs
 
 clean: ## remove what was built
-	@rm -rf $(wildcard libs/*/dist services/*/dist) runtime/dist coverage .cache/built .cache/eslint .cache/tests.json
+	@rm -rf $(wildcard libs/*/dist services/*/dist) runtime/dist coverage .cache/tests.json
 
 distclean: ## remove everything that git does not know, the platform's data too; asks first
 	@exec scripts/distclean.sh

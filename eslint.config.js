@@ -1,6 +1,10 @@
 import tseslint from 'typescript-eslint';
 
-const environment = { object: 'process', property: 'env', message: 'config.ts and what starts a process (main.ts, migrate.ts) read the environment.' };
+const environment = {
+  object: 'process',
+  property: 'env',
+  message: 'config.ts and what starts a process (main.ts, migrate.ts) read the environment.',
+};
 
 // Formatting is Prettier's, the architecture is dependency-cruiser's (.dependency-cruiser.cjs); here is what makes wrong code visible.
 export default tseslint.config(
@@ -30,7 +34,16 @@ export default tseslint.config(
   },
   {
     files: ['services/*/src/**/*.ts', 'libs/*/src/**/*.ts'],
-    ignores: ['**/config.ts', '**/main.ts', '**/migrate.ts', '**/*.spec.ts', '**/*.features.ts', '**/testing/**', 'libs/testing/**', 'libs/embedded/**'],
+    ignores: [
+      '**/config.ts',
+      '**/main.ts',
+      '**/migrate.ts',
+      '**/*.spec.ts',
+      '**/*.features.ts',
+      '**/testing/**',
+      'libs/testing/**',
+      'libs/embedded/**',
+    ],
     rules: {
       'no-restricted-properties': ['error', environment],
     },

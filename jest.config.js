@@ -23,7 +23,8 @@ export default {
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^@sandlot/runtime$': '<rootDir>/runtime/src/index.ts',
-    '^@sandlot/(kernel|contracts|embedded|testing|event-store|service-kit|consumers|operations|projections)$': '<rootDir>/libs/$1/src/index.ts',
+    '^@sandlot/(kernel|contracts|embedded|testing|event-store|service-kit|consumers|operations|projections)$':
+      '<rootDir>/libs/$1/src/index.ts',
     '^@sandlot/(auth|provisioner|audit|gateway|proxy|standalone)$': '<rootDir>/services/$1/src/index.ts',
   },
   setupFiles: ['<rootDir>/jest.setup.mjs'],

@@ -6,4 +6,4 @@ echo '  building …'
 mkdir -p .cache
 touch .cache/building # a file that changes during the build is newer than this
 tsc -b
-mv .cache/building .cache/built
+mv .cache/building services/standalone/dist/.built

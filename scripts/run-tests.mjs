@@ -43,7 +43,9 @@ jest.on('exit', (code) => {
 });
 
 function summarise(result, problems) {
-  const tests = result.testResults.flatMap(({ name, assertionResults }) => assertionResults.map((test) => ({ file: name.slice(root.length + 1), ...test })));
+  const tests = result.testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults.map((test) => ({ file: name.slice(root.length + 1), ...test })),
+  );
   const skipped = tests.filter(({ status }) => status === 'pending' || status === 'todo');
   for (const { file, fullName } of skipped) console.log(`skipped: ${fullName} (${file})`);
   for (const { file, fullName } of tests.filter(({ status }) => status === 'failed')) console.log(`failed: ${fullName} (${file})`);

@@ -48,7 +48,10 @@ const broken = {
   'only-the-module-picks-adapters': { 'services/auth/src/adapter.ts': "import './adapters/store.js';" },
   'production-never-imports-testing': { 'services/auth/src/production.ts': "import '@sandlot/testing';" },
   'the-sandbox-runtime-stands-alone': { 'runtime/src/alone.ts': "import 'pg';" },
-  'no-names-that-say-nothing': { 'services/auth/src/names.ts': "import './utils.js';", 'services/auth/src/utils.ts': 'export const u = 1;' },
+  'no-names-that-say-nothing': {
+    'services/auth/src/names.ts': "import './utils.js';",
+    'services/auth/src/utils.ts': 'export const u = 1;',
+  },
 };
 
 /** The rules that a tree of these files breaks, and in which file. */
@@ -59,7 +62,8 @@ async function violations(files) {
       await mkdir(dirname(join(dir, path)), { recursive: true });
       await writeFile(join(dir, path), text);
     }
-    for (const file of ['.dependency-cruiser.cjs', 'tsconfig.paths.json', 'tsconfig.base.json']) await copyFile(join(root, file), join(dir, file));
+    for (const file of ['.dependency-cruiser.cjs', 'tsconfig.paths.json', 'tsconfig.base.json'])
+      await copyFile(join(root, file), join(dir, file));
     const args = ['--config', '.dependency-cruiser.cjs', '--output-type', 'json', 'libs', 'services', 'runtime'];
     const program = join(root, 'node_modules', 'dependency-cruiser', 'bin', 'dependency-cruise.mjs');
     const { stdout } = await promisify(execFile)(process.execPath, [program, ...args], { cwd: dir }).catch((error) => {

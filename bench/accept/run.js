@@ -21,7 +21,9 @@ const warmUpSeconds = 5;
 
 async function measure(options) {
   const floor = await measureFloor(options);
-  return { floor, sandlot: await measureSandlot(options) };
+  const sandlot = await measureSandlot(options);
+  const othersCores = Math.max(...[sandlot.paced, sandlot.closed, floor.paced, floor.closed].map((load) => load.othersCores));
+  return { floor, sandlot, othersCores };
 }
 
 async function measureFloor(options) {

@@ -102,7 +102,7 @@ await runRounds({
   measure,
   by: ({ polled: { p50 } }) => p50,
   table: (result) => [
-    `Goal: p50 ${meets(result.polled.p50, 400)}. Cores busy with others meanwhile: ${result.othersCores}.`,
+    `Goal: p50 ${meets(result.polled.p50, 400)}.`,
     '',
     '| what | times | p50 | p90 | p99 | max |',
     '|---|---|---|---|---|---|',

@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync, readdirSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { percentile } from './percentiles.js';
 
 /** User, system and so on of all cores together count 100 a second each. */
@@ -42,7 +43,23 @@ function fsyncMs() {
   return +percentile(times, 50).toFixed(2);
 }
 
-export const loadAverage = () => Number(read('/proc/loadavg').split(' ')[0]);
+/** How much of the machine was idle in the next seconds, in percent. The load average would still count one's own last round. */
+export async function idlePercent(seconds) {
+  const before = cpuTimes();
+  await pause(seconds * 1000);
+  const after = cpuTimes();
+  return Math.round((100 * (after.idle - before.idle)) / (after.idle - before.idle + after.busy - before.busy));
+}
+
+function cpuTimes() {
+  const [user, nice, system, idle, iowait, irq, softirq, steal] = read('/proc/stat')
+    .split('\n', 1)[0]
+    .trim()
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  return { busy: user + nice + system + irq + softirq + steal, idle: idle + iowait };
+}
 
 /** Every process of the tree, the root included, without those of `others` and what they started; named after the program it runs. */
 export function treeOf(root, others = []) {
@@ -82,10 +99,7 @@ export function memoryOf(pid) {
  * cores everything else on the machine kept busy, which tells how far to trust the times of this run.
  */
 export function startCpuMeter(roots) {
-  const total = () => {
-    const [user, nice, system, , , irq, softirq, steal] = read('/proc/stat').split('\n', 1)[0].trim().split(/\s+/).slice(1).map(Number);
-    return ((user + nice + system + irq + softirq + steal) * 1000) / CLOCK_TICKS;
-  };
+  const total = () => (cpuTimes().busy * 1000) / CLOCK_TICKS;
   const ours = () => {
     const all = Object.values(roots);
     const names = Object.entries(roots).map(([name, pid]) => [name, treeOf(pid, all).reduce((sum, { cpuMs }) => sum + cpuMs, 0)]);

@@ -1,16 +1,18 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { cleanUp } from '@sandlot/testing';
-import { loadAverage, machine } from './machine.js';
+import { idlePercent, machine } from './machine.js';
+
+/** Cores that something else kept busy during a round, above which its times say more about that than about us. */
+const disturbedAbove = 0.35;
 
 /**
  * What every driver here does around its measurement: rounds that each start from nothing, the one in the middle by `by` as the result, a
- * table, and with `--write` a dated Markdown and JSON file. `--wait-for-quiet <minutes>` holds each round back until the machine's load
- * average is under 1, at most that long.
+ * table, and with `--write` a dated Markdown and JSON file. With `--wait-for-quiet <minutes>` each round waits until 90 % of the machine
+ * are idle, and one that was disturbed all the same is set aside and repeated, for that long in all; then it takes what it has got.
  *
- * `measure(options)` returns any JSON; `table(result)` the lines of the Markdown below the method.
+ * `measure(options)` returns any JSON, with `othersCores`; `table(result)` the lines of the Markdown below the method.
  */
 export async function runRounds({ folder, title, method, options = {}, measure, by, table }) {
   const shared = {
@@ -21,21 +23,16 @@ export async function runRounds({ folder, title, method, options = {}, measure, 
   const { values } = parseArgs({ options: { ...shared, ...options } });
   process.once('SIGINT', () => void cleanUp().finally(() => process.exit(130)));
   const on = machine();
-  const rounds = [];
-  for (let round = 1; round <= Number(values.rounds); round += 1) {
-    await quiet(Number(values['wait-for-quiet']));
-    const loadBefore = loadAverage();
-    try {
-      rounds.push({ loadBefore, ...(await measure(values)) });
-    } finally {
-      await cleanUp();
-    }
-    console.error(`round ${round}: ${JSON.stringify(by(rounds.at(-1)))}, load before ${loadBefore}`);
-  }
+  const { rounds, setAside } = await collect(Number(values.rounds), Date.now() + Number(values['wait-for-quiet']) * 60_000, async () => {
+    const round = await measure(values).finally(cleanUp);
+    console.error(`${JSON.stringify(by(round))}, ${round.othersCores} cores busy with others`);
+    return round;
+  });
   const result = [...rounds].sort((a, b) => by(a) - by(b))[Math.floor((rounds.length - 1) / 2)];
   const place = `${on.cores}-core ${on.cpu}, ${on.memoryGiB} GiB, Linux ${on.kernel}, Node ${on.node}, fsync ${on.fsyncMs} ms`;
-  const loads = rounds.map(({ loadBefore }) => loadBefore).join(', ');
-  const how = `${method} The median of ${rounds.length} rounds; load average before each: ${loads}.`;
+  const others = rounds.map(({ othersCores }) => othersCores).join(', ');
+  const aside = setAside > 0 ? ` Set aside because others kept the machine busy: ${setAside}.` : '';
+  const how = `${method} The median of ${rounds.length} rounds; cores busy with others during each: ${others}.${aside}`;
   const text = `${place}\n\n${how}\n\n${table(result).join('\n')}\n`;
   console.log(text);
   if (!values.write) return;
@@ -46,8 +43,16 @@ export async function runRounds({ folder, title, method, options = {}, measure, 
   writeFileSync(join(results, `${date}.json`), `${JSON.stringify({ date, machine: on, method: how, result, rounds }, null, 2)}\n`);
 }
 
-async function quiet(minutes) {
-  for (const deadline = Date.now() + minutes * 60_000; loadAverage() >= 1 && Date.now() < deadline;) await pause(5_000);
+async function collect(wanted, deadline, round) {
+  const quiet = [];
+  const disturbed = [];
+  while (quiet.length < wanted && (Date.now() < deadline || quiet.length + disturbed.length < wanted)) {
+    while (Date.now() < deadline && (await idlePercent(4)) < 90);
+    const taken = await round();
+    (taken.othersCores <= disturbedAbove ? quiet : disturbed).push(taken);
+  }
+  const leastDisturbed = disturbed.sort((a, b) => a.othersCores - b.othersCores).slice(0, wanted - quiet.length);
+  return { rounds: [...quiet, ...leastDisturbed], setAside: disturbed.length - leastDisturbed.length };
 }
 
 /** A verdict for a table. */

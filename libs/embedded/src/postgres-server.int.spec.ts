@@ -101,7 +101,12 @@ describe('an embedded PostgreSQL', () => {
     await (await start()).kill();
     const cluster = join(dataDir, 'cluster');
     const { uid, gid } = await stat(cluster);
-    const parent = spawn('/bin/sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 60'], { uid, gid, stdio: ['ignore', 'pipe', 'ignore'], cwd: '/' });
+    const parent = spawn('/bin/sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 60'], {
+      uid,
+      gid,
+      stdio: ['ignore', 'pipe', 'ignore'],
+      cwd: '/',
+    });
     const uncollected = Number(((await once(parent.stdout, 'data')) as [Buffer])[0]);
     expect(await poll(async () => ((await processIdentity(uncollected)) === undefined ? true : undefined), 10_000)).toBe(true);
     const file = join(cluster, 'postmaster.pid');

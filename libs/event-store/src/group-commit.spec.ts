@@ -6,13 +6,18 @@ describe('appends that wait for each other', () => {
   let next: PromiseWithResolvers<void>;
   let commits: GroupCommit;
 
+  const open = (maxAlone: number) => {
+    const store = (group: readonly PendingAppend[]) => {
+      groups.push(group.map((append) => [...append.subjects].join('+')));
+      return next.promise;
+    };
+    commits = new GroupCommit(store, { maxMessages: 10, maxAlone });
+  };
+
   beforeEach(() => {
     groups = [];
     next = Promise.withResolvers();
-    commits = new GroupCommit((group) => {
-      groups.push(group.map((append) => [...append.subjects].join('+')));
-      return next.promise;
-    }, 10);
+    open(0);
   });
 
   const add = (...appends: [subjects: string[], messages?: number][]) => {
@@ -47,5 +52,25 @@ describe('appends that wait for each other', () => {
     for (let i = 0; i < 4; i += 1) await done();
     expect(groups.slice(0, 3)).toEqual([['first'], ['a', 'c'], ['b']]);
     expect(groups.flat()).toContain('d');
+  });
+
+  it('go by themselves, a few at a time, when they are of one event', async () => {
+    open(2);
+    add([['a'], 2], [['b']], [['c']], [['d']], [['e']]);
+    expect(groups).toEqual([['a'], ['b'], ['c']]);
+    await done();
+    expect(groups).toEqual([['a'], ['b'], ['c'], ['d', 'e']]);
+  });
+
+  it('do not go by themselves past others on the same subject', async () => {
+    open(9);
+    add([['a']], [['a'], 2], [['a']], [['b']]);
+    expect(groups).toEqual([['a'], ['b']]);
+    for (let i = 0; i < 3; i += 1) await done();
+    expect(groups).toEqual([['a'], ['b'], ['a'], ['a']]);
+    add([['x'], 2], [['x']], [['y']]);
+    expect(groups.slice(4)).toEqual([['x'], ['y']]);
+    await done();
+    expect(groups.slice(4)).toEqual([['x'], ['y'], ['x']]);
   });
 });

@@ -109,8 +109,10 @@ class AuthLife implements OnApplicationBootstrap, BeforeApplicationShutdown {
   async onApplicationBootstrap(): Promise<void> {
     this.reads.start();
     this.usage.start();
-    if (this.adminKeyPath) await this.admin.ensure(this.adminKeyPath);
+    const admin = this.adminKeyPath ? await this.admin.ensure(this.adminKeyPath) : [];
     this.loop.start();
+    // Whoever sees that the platform is ready takes the key and knocks.
+    await Promise.all(admin.map((id) => this.loop.published(id, { withinMs: 10_000 })));
   }
 
   async beforeApplicationShutdown(): Promise<void> {

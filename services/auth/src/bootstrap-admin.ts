@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { aggregateRef } from '@sandlot/contracts';
 import { nothing, serviceContext, type Commands } from '@sandlot/event-store';
-import { DomainError, isApiKey, millisecondsOf, newId, type CommandContext, type UserId } from '@sandlot/kernel';
+import { DomainError, isApiKey, millisecondsOf, newId, type CommandContext, type KeyId, type UserId } from '@sandlot/kernel';
 import type { ApiKeys } from './api-keys.js';
 import { bootstrapUsername } from './domain/user/decide.js';
 import { usernameDecider } from './domain/username/username.js';
@@ -19,11 +19,13 @@ export class BootstrapAdmin {
     private readonly keys: ApiKeys,
   ) {}
 
-  async ensure(keyFile: string): Promise<void> {
+  /** Returns the ids of what the doors must know for the key to let in: the user and the key. */
+  async ensure(keyFile: string): Promise<readonly [UserId, KeyId]> {
     const key = (await readFile(keyFile, 'utf8')).trim();
     if (!isApiKey(key)) throw new Error(`${keyFile} holds no API key; make one with scripts/generate-admin-key.sh`);
     const userId = await this.user();
-    await this.keys.register({ context: contextOf(userId, key), userId, name: 'bootstrap' }, key);
+    const { result } = await this.keys.register({ context: contextOf(userId, key), userId, name: 'bootstrap' }, key);
+    return [userId, result.view.id];
   }
 
   private async user(): Promise<UserId> {

@@ -22,10 +22,13 @@ describe('bad input', () => {
     await platform.stop();
   });
 
-  it.each(['/nothing', '/api/nothing', '/api/v1/sandboxes/s1/restart', '/v1/users', '/api/v2/me', '/favicon.ico'])('answers 404 at %s', async (path) => {
-    const reply = await alice.api.get(path);
-    expect(anyProblem(reply).status).toBe(404);
-  });
+  it.each(['/nothing', '/api/nothing', '/api/v1/sandboxes/s1/restart', '/v1/users', '/api/v2/me', '/favicon.ico'])(
+    'answers 404 at %s',
+    async (path) => {
+      const reply = await alice.api.get(path);
+      expect(anyProblem(reply).status).toBe(404);
+    },
+  );
 
   it.each([
     ['DELETE', '/api/sandboxes', 'GET, HEAD, POST'],
@@ -39,7 +42,10 @@ describe('bad input', () => {
   });
 
   it.each(['TRACE', 'CONNECT', 'PROPFIND', 'BREW'])('does not let the method %s through the API', async (method) => {
-    const said = await sendRaw(platform.url, `${method} /api/v1/me HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${alice.key}\r\nconnection: close\r\n\r\n`);
+    const said = await sendRaw(
+      platform.url,
+      `${method} /api/v1/me HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${alice.key}\r\nconnection: close\r\n\r\n`,
+    );
     expect(said).toMatch(/^HTTP\/1\.1 (?:400|405|501) /);
     expect(said).toContain('application/problem+json');
   });
@@ -65,7 +71,10 @@ describe('bad input', () => {
   });
 
   it('names every field that is wrong', async () => {
-    const problem = refused(await admin.post('/api/admin/users', { username: 'A', email: 'nobody', role: 'god', extra: 1 }), 'VALIDATION_FAILED');
+    const problem = refused(
+      await admin.post('/api/admin/users', { username: 'A', email: 'nobody', role: 'god', extra: 1 }),
+      'VALIDATION_FAILED',
+    );
     const pointers = (problem['errors'] as { pointer: string; in: string }[]).map(({ pointer }) => pointer);
     for (const field of ['/username', '/email', '/role']) expect(pointers).toContain(field);
     expect(JSON.stringify(problem['errors'])).toContain('extra');
@@ -79,9 +88,44 @@ describe('bad input', () => {
   );
 
   it.each([
-    ['reserved', ['api', 'proxy', 'health', 'docs', 'admin-api', 'kube-system', 'default', 'sandboxes', 'system', 'v1', 'problems', 'kube-x', 'xn--80ak6aa92e']],
+    [
+      'reserved',
+      [
+        'api',
+        'proxy',
+        'health',
+        'docs',
+        'admin-api',
+        'kube-system',
+        'default',
+        'sandboxes',
+        'system',
+        'v1',
+        'problems',
+        'kube-x',
+        'xn--80ak6aa92e',
+      ],
+    ],
     ['too long or short', ['', 'a', 'a'.repeat(41), 'a'.repeat(100_000)]],
-    ['not of the alphabet', ['Alice', 'al ice', 'al_ice', 'al.ice', '-alice', 'alice-', '1alice', 'al/ice', '../etc', 'alice\0', 'alice\n', '%61lice', 'al*', 'al>']],
+    [
+      'not of the alphabet',
+      [
+        'Alice',
+        'al ice',
+        'al_ice',
+        'al.ice',
+        '-alice',
+        'alice-',
+        '1alice',
+        'al/ice',
+        '../etc',
+        'alice\0',
+        'alice\n',
+        '%61lice',
+        'al*',
+        'al>',
+      ],
+    ],
     ['confusable', ['аlice', 'alice\u200b', 'ａlice', 'İlknur', 'ﬁona', 'alicé', 'a\u0301lice', 'ɑlice', 'alice\u202e', 'ſam']],
   ])('refuses usernames that are %s', async (_, names) => {
     for (const username of names) {
@@ -102,12 +146,17 @@ describe('bad input', () => {
     expect([400, 422]).toContain(anyProblem(reply).status);
   }); // prettier-ignore
 
-  it.each(['/api/sandboxes/%00', '/api/sandboxes/%ff', '/api/sandboxes/a%2fb', '/api/sandboxes/../me', '/api//me', '/proxy/s1\\x', '/proxy/%73%31/'])(
-    'refuses the path %s',
-    async (path) => {
-      refused(await alice.api.get(path), 'MALFORMED_REQUEST');
-    },
-  );
+  it.each([
+    '/api/sandboxes/%00',
+    '/api/sandboxes/%ff',
+    '/api/sandboxes/a%2fb',
+    '/api/sandboxes/../me',
+    '/api//me',
+    '/proxy/s1\\x',
+    '/proxy/%73%31/',
+  ])('refuses the path %s', async (path) => {
+    refused(await alice.api.get(path), 'MALFORMED_REQUEST');
+  });
 
   it('finds nothing under names and ids that cannot be', async () => {
     for (const name of ['S1', '*', '.', '>', 'a'.repeat(1_000), '%C3%A9', "'%20or%201=1--", '$(id)', '__proto__', 'constructor'])
@@ -121,13 +170,21 @@ describe('bad input', () => {
   it('refuses whoever has no key, a wrong one or one that is revoked, with the same answer', async () => {
     const made = succeeded(await alice.api.post('/api/me/apikeys', { name: 'brief' }), 201).json<{ id: string; key: string }>();
     succeeded(await alice.api.delete(`/api/me/apikeys/${made.id}`), 204);
-    const revoked = await waitFor(() => admin.as(made.key).get('/api/me'), { within: 1_000 }, ({ status }) => status === 401);
+    const revoked = await waitFor(
+      () => admin.as(made.key).get('/api/me'),
+      { within: 1_000 },
+      ({ status }) => status === 401,
+    );
     const unknown = await admin.as('slk_' + '0'.repeat(49)).get('/api/me');
     const told = [revoked, unknown].map((reply) => ({ ...refused(reply, 'UNAUTHENTICATED'), requestId: '', instance: '' }));
     expect(told[0]).toEqual(told[1]);
     for (const key of ['x', 'Bearer', '', 'a'.repeat(5_000), '????']) refused(await admin.as(key).get('/api/me'), 'UNAUTHENTICATED');
     const why = () => alice.api.get(`/api/v1/me/audit-logs?outcome=refused&keyId=${made.id}`);
-    await waitFor(async () => (await why()).text, {}, (text) => text.includes('key revoked'));
+    await waitFor(
+      async () => (await why()).text,
+      {},
+      (text) => text.includes('key revoked'),
+    );
   });
 
   it('holds what is sent to the API to 1 MiB, and lets 50 MB through to a sandbox', async () => {
@@ -186,7 +243,8 @@ describe('bad input', () => {
   it('refuses times that are none, keys that expire in the past, and positions that are none', async () => {
     for (const expiresAt of ['tomorrow', '2020-01-01', '2020-01-01T00:00:00Z', '9999-99-99T00:00:00Z', 5])
       refused(await alice.api.post('/api/me/apikeys', { name: 'x', expiresAt }), 'VALIDATION_FAILED');
-    for (const asOf of ['0', '-1', 'yesterday', '1.5', '']) refused(await alice.api.get(`/api/sandboxes/s1?asOf=${asOf}`), 'VALIDATION_FAILED');
+    for (const asOf of ['0', '-1', 'yesterday', '1.5', ''])
+      refused(await alice.api.get(`/api/sandboxes/s1?asOf=${asOf}`), 'VALIDATION_FAILED');
     for (const key of ['a b', 'x'.repeat(256), '"a'])
       refused(await alice.api.post('/api/sandboxes', { name: 'never' }, { 'idempotency-key': key }), 'MALFORMED_REQUEST');
   });

@@ -35,10 +35,17 @@ describe('what operators see and do', () => {
   describe('S0-09 in the trail', () => {
     it('finds entries by actor, action, target, time and request, refusals included', async () => {
       const since = new Date().toISOString();
-      const paused = succeeded(await alice.api.post('/api/sandboxes/s1/pause', undefined, { ...ready, 'x-request-id': 'req-of-mine' }), 200);
+      const paused = succeeded(
+        await alice.api.post('/api/sandboxes/s1/pause', undefined, { ...ready, 'x-request-id': 'req-of-mine' }),
+        200,
+      );
       succeeded(await alice.api.post('/api/sandboxes/s1/resume', undefined, ready), 200);
       refused(await alice.api.get('/api/admin/users'), 'FORBIDDEN');
-      await waitFor(() => trail('actor=alice&outcome=refused'), {}, ({ items }) => items.some(({ status }) => status === 403));
+      await waitFor(
+        () => trail('actor=alice&outcome=refused'),
+        {},
+        ({ items }) => items.some(({ status }) => status === 403),
+      );
       const actions = async (query: string) => (await trail(`${query}&order=asc&since=${since}`)).items.map(({ action }) => action);
       expect(await actions('actor=alice&outcome=done')).toEqual(['sandbox.pause-requested', 'sandbox.resume-requested']);
       expect(await actions(`actor=${alice.user.id}&action=sandbox.pause*`)).toEqual(['sandbox.pause-requested']);
@@ -59,15 +66,22 @@ describe('what operators see and do', () => {
       const until = new Date().toISOString();
       const lines = succeeded(await admin.get(`/api/v1/audit-logs.jsonl?order=asc&until=${until}`), 200);
       expect(lines.headers['content-type']).toMatch(/^application\/jsonl/);
-      const exported = lines.text.trimEnd().split('\n').map((line) => JSON.parse(line) as Entry);
+      const exported = lines.text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Entry);
       const paged: Entry[] = [];
-      for (let cursor: string | null = ''; cursor !== null; ) {
-        const page: { items: Entry[]; nextCursor: string | null } = await trail(`limit=7&order=asc&until=${until}${cursor && `&cursor=${cursor}`}`);
+      for (let cursor: string | null = ''; cursor !== null;) {
+        const page: { items: Entry[]; nextCursor: string | null } = await trail(
+          `limit=7&order=asc&until=${until}${cursor && `&cursor=${cursor}`}`,
+        );
         paged.push(...page.items);
         cursor = page.nextCursor;
       }
       expect(exported).toEqual(paged);
-      expect((await admin.get('/api/v1/audit-logs', { accept: 'application/jsonl' })).headers['content-type']).toMatch(/^application\/jsonl/);
+      expect((await admin.get('/api/v1/audit-logs', { accept: 'application/jsonl' })).headers['content-type']).toMatch(
+        /^application\/jsonl/,
+      );
     });
 
     it('follows live, and goes on behind Last-Event-ID without a gap or a repetition', async () => {
@@ -79,7 +93,8 @@ describe('what operators see and do', () => {
       for (const name of ['live-2', 'live-3']) succeeded(await alice.api.post('/api/me/apikeys', { name }), 201);
       const second = new EventSource(admin, '/api/v1/audit-logs/stream?actor=alice', { 'last-event-id': seen.id! });
       succeeded(await alice.api.post('/api/me/apikeys', { name: 'live-4' }), 201);
-      const named = () => second.events.filter(({ event }) => event === 'apikey.created').map(({ data }) => (JSON.parse(data) as Entry).target);
+      const named = () =>
+        second.events.filter(({ event }) => event === 'apikey.created').map(({ data }) => (JSON.parse(data) as Entry).target);
       await waitFor(named, { describe: 'all later keys' }, (names) => names.includes('live-4'));
       expect(named()).toEqual(['live-2', 'live-3', 'live-4']);
       second.close();
@@ -88,12 +103,19 @@ describe('what operators see and do', () => {
   });
 
   describe('S0-10 of the read models', () => {
-    const projections = async () => succeeded(await admin.get('/api/v1/admin/projections'), 200).json<z.infer<typeof ProjectionList>>().items;
+    const projections = async () =>
+      succeeded(await admin.get('/api/v1/admin/projections'), 200).json<z.infer<typeof ProjectionList>>().items;
 
     it('shows how far each is', async () => {
       const all = await waitFor(projections, {}, (items) => items.every(({ lagEvents }) => lagEvents === 0));
-      expect(all.map(({ service, name }) => `${service}/${name}`).sort()).toEqual(['audit/trail', 'auth/api_keys', 'auth/users', 'provisioner/sandboxes']);
-      for (const projection of all) expect(projection).toMatchObject({ status: 'running', reason: null, rebuild: null, position: projection.head });
+      expect(all.map(({ service, name }) => `${service}/${name}`).sort()).toEqual([
+        'audit/trail',
+        'auth/api_keys',
+        'auth/users',
+        'provisioner/sandboxes',
+      ]);
+      for (const projection of all)
+        expect(projection).toMatchObject({ status: 'running', reason: null, rebuild: null, position: projection.head });
     });
 
     it('rebuilds each while its queries answer the same all along', async () => {
@@ -157,7 +179,11 @@ describe('what operators see and do', () => {
       const route = async () => (await consumers()).find(({ name }) => name === 'provisioner-route')!;
       expect(await route()).toMatchObject({ pausedUntil: '2040-01-01T00:00:00.000Z' });
       succeeded(await alice.api.post('/api/sandboxes', { name: 'routeless' }), 202);
-      await waitFor(async () => (await alice.api.get('/api/sandboxes/routeless')).json(), {}, ({ state }) => state === 'running');
+      await waitFor(
+        async () => (await alice.api.get('/api/sandboxes/routeless')).json(),
+        {},
+        ({ state }) => state === 'running',
+      );
       refused(await alice.api.get('/proxy/routeless/health'), 'SANDBOX_NOT_FOUND');
       succeeded(await admin.post('/api/v1/admin/consumers/provisioner-route/resume'), 204);
       await waitFor(async () => succeeded(await alice.api.get('/proxy/routeless/health'), 200));
@@ -184,7 +210,13 @@ describe('what operators see and do', () => {
       const { items } = await trail('action=namespace.requested');
       for (const reason of ['first', 'second']) {
         const letter = headers();
-        const fields = { Reason: reason, Attempts: '5', Subject: `sandlot.provisioner.namespace.${alice.user.id}`, Position: String(items[0]!.position), Durable: 'provisioner-quota' };
+        const fields = {
+          Reason: reason,
+          Attempts: '5',
+          Subject: `sandlot.provisioner.namespace.${alice.user.id}`,
+          Position: String(items[0]!.position),
+          Durable: 'provisioner-quota',
+        };
         for (const [name, value] of Object.entries(fields)) letter.set(`Sandlot-Dead-${name}`, value);
         await jetstream(nats).publish('dead.provisioner-quota', '{}', { headers: letter });
       }

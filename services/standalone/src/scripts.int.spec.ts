@@ -56,7 +56,11 @@ describe('bootstrap-admin.sh', () => {
     script('bootstrap-admin.sh', ['--url', url, '--key-file', keyFile, '--wait', String(seconds)]);
 
   it('S0-43 prints the key that the platform accepts as an administrator’s, and nothing else', async () => {
-    expect(await bootstrap(platform.url, join(platform.dataDir, 'admin.key'))).toEqual({ code: 0, stdout: `${platform.adminKey}\n`, stderr: '' });
+    expect(await bootstrap(platform.url, join(platform.dataDir, 'admin.key'))).toEqual({
+      code: 0,
+      stdout: `${platform.adminKey}\n`,
+      stderr: '',
+    });
   });
 
   it('S0-43 makes a key when there is none, and says what to do when the platform does not know it yet', async () => {
@@ -71,7 +75,9 @@ describe('bootstrap-admin.sh', () => {
   });
 
   it('S0-43 refuses the key of somebody who is no administrator', async () => {
-    const { id } = (await platform.admin.post('/api/v1/admin/users', { username: 'alice', email: 'alice@example.com' })).json<{ id: string }>();
+    const { id } = (await platform.admin.post('/api/v1/admin/users', { username: 'alice', email: 'alice@example.com' })).json<{
+      id: string;
+    }>();
     const made = (await platform.admin.post(`/api/v1/admin/users/${id}/apikeys`, { name: 'laptop' })).json<{ key: string }>();
     const keyFile = join(await tempDir(), 'alice.key');
     await writeFile(keyFile, made.key);

@@ -8,7 +8,8 @@ import { processesOf } from './testing/processes-of.js';
 import { newSandbox, newTenant, run, type Tenant } from './testing/tenants.js';
 
 /** Where secrets belong, below the data folder; and what sandboxes keep is their owners' business. */
-const vaults = /\/(?:admin\.key|identity\.key|master\.key|identities\/.*|postgres\/superuser\.password|database-urls\/.*|postgres\/owner\.url|sandboxes\/.*)$/;
+const vaults =
+  /\/(?:admin\.key|identity\.key|master\.key|identities\/.*|postgres\/superuser\.password|database-urls\/.*|postgres\/owner\.url|sandboxes\/.*)$/;
 
 describe('what must never be written down', () => {
   let platform: Platform;
@@ -20,7 +21,10 @@ describe('what must never be written down', () => {
     const { admin } = platform;
     alice = await newTenant(admin, 'alice', { email: 'canary-mail@canary.example', displayName: 'Canary Displayname' });
     const idempotent = { 'idempotency-key': 'canary-idempotency' };
-    const other = succeeded(await alice.api.post('/api/me/apikeys', { name: 'other' }, idempotent), 201).json<{ id: string; key: string }>();
+    const other = succeeded(await alice.api.post('/api/me/apikeys', { name: 'other' }, idempotent), 201).json<{
+      id: string;
+      key: string;
+    }>();
     const dir = platform.dataDir;
     const trimmed = async (file: string) => (await readFile(join(dir, file), 'utf8')).trim();
     secrets = {
@@ -49,12 +53,19 @@ describe('what must never be written down', () => {
     refused(await alice.api.get('/proxy/none/health?token=canary-query'), 'SANDBOX_NOT_FOUND');
     refused(await nobody.get(`/api/me?key=${alice.key}`), 'UNAUTHENTICATED');
     refused(await admin.post('/api/admin/users', { username: 'A', email: 'canary-mail@canary.example' }), 'VALIDATION_FAILED');
-    refused(await admin.post('/api/admin/users', '{"email":"canary-mail@canary.example",', { 'content-type': 'application/json' }), 'MALFORMED_REQUEST');
+    refused(
+      await admin.post('/api/admin/users', '{"email":"canary-mail@canary.example",', { 'content-type': 'application/json' }),
+      'MALFORMED_REQUEST',
+    );
     succeeded(await alice.api.delete(`/api/me/apikeys/${other.id}`), 204);
     await waitFor(async () => refused(await admin.as(other.key).get('/api/me'), 'UNAUTHENTICATED'), { within: 2_000 });
     succeeded(await admin.put(`/api/admin/users/${alice.user.id}`, { displayName: 'Canary Displayname' }), 200);
     succeeded(await admin.get('/api/admin/users'), 200);
-    await waitFor(async () => (await admin.get('/api/v1/audit-logs?limit=200')).text, {}, (text) => text.includes('key revoked'));
+    await waitFor(
+      async () => (await admin.get('/api/v1/audit-logs?limit=200')).text,
+      {},
+      (text) => text.includes('key revoked'),
+    );
   }
 
   it('C11 S0-01 stands in no stream, bucket, table, log or file but those that are for it', async () => {
@@ -98,7 +109,8 @@ describe('what must never be written down', () => {
   it('S0-43 is kept in files that only their owner can read', async () => {
     const { statSync } = await import('node:fs');
     for (const file of await filesIn(platform.dataDir))
-      if (vaults.test(file) && !file.includes('/sandboxes/')) expect([file, (statSync(file).mode & 0o077).toString(8)]).toEqual([file, '0']);
+      if (vaults.test(file) && !file.includes('/sandboxes/'))
+        expect([file, (statSync(file).mode & 0o077).toString(8)]).toEqual([file, '0']);
   });
 });
 

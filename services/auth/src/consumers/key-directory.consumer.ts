@@ -3,17 +3,14 @@ import { allOf } from '@sandlot/contracts';
 import { backoff, DurableConsumer, OnEvent, ReconcileLoop, retry, type Delivery } from '@sandlot/consumers';
 import type { RecordedEvent } from '@sandlot/event-store';
 
-/** How long an answer waits for the bucket, in ms. The change itself is made by then, and the loop goes on trying. */
-const longestWaitMs = 1_000;
-
 /** The loop that keeps the bucket `keys`. */
 export class KeyDirectoryLoop extends ReconcileLoop {
   /**
    * Returns when the doors have been told of the key or user, so that who has created a key can use it and who has revoked one can rely on
-   * it; or after a second. Never throws.
+   * it; or when the time is over, for the change itself is made and the loop goes on trying. Never throws.
    */
-  async published(id: string): Promise<void> {
-    const late = new Promise<void>((resolve) => setTimeout(resolve, longestWaitMs).unref());
+  async published(id: string, { withinMs = 1_000 } = {}): Promise<void> {
+    const late = new Promise<void>((resolve) => setTimeout(resolve, withinMs).unref());
     await Promise.race([this.wake(id), late]).catch(() => undefined);
   }
 }

@@ -22,7 +22,7 @@ async function aliceWithTwoSandboxes() {
     ]);
     return elsewhere.all()[0]!;
   };
-  return { consumer: new UserConsumer(commands), event, since: () => store.all().slice(before) };
+  return { consumer: new UserConsumer(commands), event, sandboxes, owner, since: () => store.all().slice(before) };
 }
 
 describe('what a user leaves behind', () => {
@@ -31,6 +31,7 @@ describe('what a user leaves behind', () => {
     const deleted = await event(UserDeleted({}));
     await runTwice((each: RecordedEvent) => consumer.happened(each), deleted);
     expect(since().map(({ type }) => type)).toEqual([
+      'ledger.quota-set.v1',
       'sandbox.deletion-requested.v1',
       'sandbox.deletion-requested.v1',
       'namespace.deletion-requested.v1',
@@ -43,6 +44,13 @@ describe('what a user leaves behind', () => {
       });
       if (fact.type === 'sandbox.deletion-requested.v1') expect(fact.data).toEqual({ cause: 'user-deleted' });
     }
+  });
+
+  it('is not added to by a request that was let in before the user was deleted, and carried out after', async () => {
+    const { consumer, event, sandboxes, owner } = await aliceWithTwoSandboxes();
+    await consumer.happened(await event(UserDeleted({})));
+    const late = { context: serviceContext('test', nothing), owner, name: 's3', ports: [{ port: 8888 }] };
+    await expect(sandboxes.request(late)).rejects.toMatchObject({ code: 'QUOTA_EXCEEDED' });
   });
 
   it('stays when the user is only disabled', async () => {

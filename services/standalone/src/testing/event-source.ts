@@ -20,11 +20,13 @@ export class EventSource {
     const { hostname, port } = new URL(client.url);
     const authorization = `Bearer ${client.key}`;
     this.outgoing = request({ hostname, port, path, agent: false, headers: { authorization, accept: 'text/event-stream', ...headers } });
-    this.outgoing.on('error', () => (this.ended = true)).on('response', (response) => {
-      this.status = response.statusCode!;
-      response.setEncoding('utf8').on('data', (chunk: string) => this.take(chunk));
-      response.on('close', () => (this.ended = true)).on('error', () => undefined);
-    });
+    this.outgoing
+      .on('error', () => (this.ended = true))
+      .on('response', (response) => {
+        this.status = response.statusCode!;
+        response.setEncoding('utf8').on('data', (chunk: string) => this.take(chunk));
+        response.on('close', () => (this.ended = true)).on('error', () => undefined);
+      });
     this.outgoing.end();
   }
 

@@ -9,5 +9,9 @@ export async function connectAs(service: NatsService, dataDir: string): Promise<
   const portsFile = (await readdir(folder)).find((name) => name.endsWith('.ports'))!;
   const { nats } = JSON.parse(await readFile(join(folder, portsFile), 'utf8')) as { nats: [string] };
   const seed = await readFile(join(dataDir, 'identities', `${service}.nk`));
-  return connect({ servers: nats[0], authenticator: nkeyAuthenticator(Buffer.from(seed.toString().trim())), inboxPrefix: inboxPrefix(service) });
+  return connect({
+    servers: nats[0],
+    authenticator: nkeyAuthenticator(Buffer.from(seed.toString().trim())),
+    inboxPrefix: inboxPrefix(service),
+  });
 }

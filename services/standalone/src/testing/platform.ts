@@ -5,6 +5,7 @@ import { ensureBuilt } from './build.js';
 import { Client } from './http-client.js';
 import { startProcesses } from './process-platform.js';
 import { killAllOf } from './processes-of.js';
+import type { Running } from './running.js';
 import { startStandalone } from './standalone-platform.js';
 
 /*
@@ -13,33 +14,12 @@ import { startStandalone } from './standalone-platform.js';
  */
 
 export type Mode = 'standalone' | 'processes';
-export type Signal = 'SIGTERM' | 'SIGKILL' | 'SIGINT';
-
 export interface PlatformOptions {
   readonly mode: Mode;
   /** Settings of every service. */
   readonly env?: Readonly<Record<string, string>>;
   /** Where sandboxes run. Default process. */
   readonly runtime?: 'process' | 'memory';
-}
-
-/** What the two ways of running the platform have in common. */
-export interface Running {
-  readonly url: string;
-  /** What runs now, by name: `standalone`, or each service; and `nats` and `postgres`. */
-  pids(): Promise<Readonly<Record<string, number>>>;
-  /** Ends one of them and waits for its end. The standalone starts its servers again by itself. */
-  kill(name: string, signal?: Signal): Promise<void>;
-  /** Starts one that has ended again, with these settings besides its own; returns when it is ready. */
-  restart(name: string, env?: Readonly<Record<string, string>>): Promise<void>;
-  /** SIGKILL to every process at once, sandboxes and servers included. */
-  killEverything(): Promise<void>;
-  /** Starts everything again that has ended, on the same data. */
-  start(): Promise<void>;
-  /** Ends everything in order. Throws when a program does not end by itself, or not with 0. */
-  stop(): Promise<void>;
-  /** What all programs have printed, over all their runs. */
-  logs(): Promise<string>;
 }
 
 export interface Platform extends Running {

@@ -10,7 +10,14 @@ export interface ProblemReply {
   readonly [member: string]: unknown;
 }
 
-const inside = [/\n\s+at .+:\d+:\d+/, /<html|<!doctype/i, /node_modules/, /\/(?:work|home|root|tmp|usr|var)\//, /postgres(?:ql)?:\/\//i, /slk_[0-9A-Za-z]{10}/];
+const inside = [
+  /\n\s+at .+:\d+:\d+/,
+  /<html|<!doctype/i,
+  /node_modules/,
+  /\/(?:work|home|root|tmp|usr|var)\//,
+  /postgres(?:ql)?:\/\//i,
+  /slk_[0-9A-Za-z]{10}/,
+];
 
 /** That an answer is the refusal of this code, whole and well-formed, and tells nothing of our insides. Returns its body. */
 export function refused(reply: Reply, code: ErrorCode): ProblemReply {

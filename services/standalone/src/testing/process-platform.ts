@@ -1,4 +1,12 @@
-import { natsIdentities, natsUsers, startNats, startPostgres, type EmbeddedServer, type NatsServer, type PostgresServer } from '@sandlot/embedded';
+import {
+  natsIdentities,
+  natsUsers,
+  startNats,
+  startPostgres,
+  type EmbeddedServer,
+  type NatsServer,
+  type PostgresServer,
+} from '@sandlot/embedded';
 import { freePort, natsServerBinary } from '@sandlot/testing';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,8 +14,8 @@ import { prepareDataDir } from '../data-dir.js';
 import { repository } from './build.js';
 import { Child } from './child.js';
 import { Client } from './http-client.js';
-import type { Running, Signal } from './platform.js';
 import { killAllOf } from './processes-of.js';
+import type { Running, Signal } from './running.js';
 
 const serviceNames = ['auth', 'provisioner', 'audit', 'gateway', 'proxy'] as const;
 type ServiceName = (typeof serviceNames)[number];
@@ -130,11 +138,14 @@ class ProcessPlatform implements Running {
     for (const name of [...serviceNames].reverse()) codes[name] = await this.services[name].child.end('SIGTERM');
     await Promise.all([this.servers.nats.stop(), this.servers.postgres.stop()]);
     const failed = serviceNames.filter((name) => codes[name] !== 0);
-    if (failed.length > 0) throw new Error(failed.map((name) => `${name} ended with ${codes[name]}: ${this.services[name].child.said}`).join('\n'));
+    if (failed.length > 0)
+      throw new Error(failed.map((name) => `${name} ended with ${codes[name]}: ${this.services[name].child.said}`).join('\n'));
   }
 
   async logs(): Promise<string> {
-    const servers = ['nats/nats-server.log', 'postgres/postgres.log'].map((file) => readFile(join(this.dataDir, file), 'utf8').catch(() => ''));
+    const servers = ['nats/nats-server.log', 'postgres/postgres.log'].map((file) =>
+      readFile(join(this.dataDir, file), 'utf8').catch(() => ''),
+    );
     const programs = [this.migration, ...Object.values(this.services).map(({ child }) => child)];
     return [...programs.map(({ output }) => output), ...(await Promise.all(servers))].join('\n');
   }

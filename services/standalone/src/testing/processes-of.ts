@@ -18,11 +18,7 @@ export async function processesOf(dir: string): Promise<FoundProcess[]> {
 
 async function look(pid: number, dir: string): Promise<FoundProcess | undefined> {
   const read = (name: string) => readFile(`/proc/${pid}/${name}`, 'utf8').catch(() => '');
-  const [command, environment, cwd] = await Promise.all([
-    read('cmdline'),
-    read('environ'),
-    readlink(`/proc/${pid}/cwd`).catch(() => ''),
-  ]);
+  const [command, environment, cwd] = await Promise.all([read('cmdline'), read('environ'), readlink(`/proc/${pid}/cwd`).catch(() => '')]);
   if (![command, environment, cwd].some((text) => text.includes(dir))) return undefined;
   return { pid, command: command.replaceAll('\0', ' ').trim() };
 }

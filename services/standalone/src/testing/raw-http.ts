@@ -11,9 +11,11 @@ export function sendRaw(url: string, bytes: string | Buffer, { withinMs = 15_000
     }, withinMs);
     let text = '';
     socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk));
-    socket.on('error', () => undefined).on('close', () => {
-      clearTimeout(late);
-      resolve(text);
-    });
+    socket
+      .on('error', () => undefined)
+      .on('close', () => {
+        clearTimeout(late);
+        resolve(text);
+      });
   });
 }

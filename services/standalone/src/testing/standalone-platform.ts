@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { repository } from './build.js';
 import { Child } from './child.js';
-import type { Running, Signal } from './platform.js';
 import { killAllOf, signal } from './processes-of.js';
+import type { Running, Signal } from './running.js';
 
 const program = join(repository, 'services/standalone/dist/main.js');
 
@@ -59,7 +59,9 @@ class StandalonePlatform implements Running {
   }
 
   async logs(): Promise<string> {
-    const servers = ['nats/nats-server.log', 'postgres/postgres.log'].map((file) => readFile(join(this.dataDir, file), 'utf8').catch(() => ''));
+    const servers = ['nats/nats-server.log', 'postgres/postgres.log'].map((file) =>
+      readFile(join(this.dataDir, file), 'utf8').catch(() => ''),
+    );
     return [this.child.output, ...(await Promise.all(servers))].join('\n');
   }
 

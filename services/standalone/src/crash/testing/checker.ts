@@ -8,6 +8,7 @@ import type { z } from 'zod';
 import type { Client } from '../../testing/http-client.js';
 import type { Platform } from '../../testing/platform.js';
 import { succeeded } from '../../testing/problems.js';
+import { processesOf } from '../../testing/processes-of.js';
 import { sandboxRows } from './database.js';
 import { LogModel } from './log-model.js';
 import { natsAs, readBucket, readLog } from './log-reader.js';
@@ -19,6 +20,8 @@ export interface CheckOptions {
   readonly runtime: 'process' | 'memory';
   /** How long the platform may take to converge after the last fault, in ms. Default 45,000. */
   readonly convergesWithinMs?: number;
+  /** Of a NATS that is not the platform's own. */
+  readonly natsUrl?: string;
 }
 
 /**
@@ -26,8 +29,8 @@ export interface CheckOptions {
  * that every answer and every record elsewhere is what the log folds to. Throws with all that it finds.
  */
 export async function checkPlatform(platform: Platform, operations: readonly Operation[], options: CheckOptions): Promise<LogModel> {
-  const audit = await natsAs('audit', platform.dataDir);
-  const proxy = await natsAs('proxy', platform.dataDir);
+  const audit = await natsAs('audit', platform.dataDir, options.natsUrl);
+  const proxy = await natsAs('proxy', platform.dataDir, options.natsUrl);
   try {
     await quiet(platform.admin, audit, options.convergesWithinMs ?? 45_000);
     const verdict = await verifiedLog(audit);
@@ -83,13 +86,10 @@ function inTheLog(operations: readonly Operation[], events: readonly RecordedEve
     events.filter(({ actor, traceparent }) => actor.type !== 'service' && traceparent !== undefined),
     ({ traceparent }) => traceparent!.split('-')[1]!,
   );
-  const findings = operations.flatMap((operation) => {
+  return operations.flatMap((operation) => {
     const wrong = wrongWith(operation, byTrace.get(operation.trace) ?? []);
     return wrong ? [`${describe(operation)} ${wrong}`] : [];
   });
-  const known = new Set(operations.map(({ trace }) => trace));
-  const unasked = operations.length === 0 ? [] : [...byTrace].filter(([trace]) => !known.has(trace));
-  return [...findings, ...unasked.map(([trace, [event]]) => `nobody asked for ${event!.type} at ${event!.position} (trace ${trace})`)];
 }
 
 async function asWanted(model: LogModel, platform: Platform, runtime: 'process' | 'memory'): Promise<string[]> {
@@ -99,9 +99,18 @@ async function asWanted(model: LogModel, platform: Platform, runtime: 'process' 
   for (const [id, status] of model.namespaces)
     if (status !== (model.users.get(id)?.status === 'deleted' ? 'deleted' : 'live')) findings.push(`the namespace of ${id} is ${status}`);
   if (runtime === 'memory') return findings;
-  const held = (await readdir(join(platform.dataDir, 'sandboxes'))).filter((name) => name.startsWith('sbx_'));
-  const wanted = [...model.sandboxes].filter(([, sandbox]) => sandbox.wanted !== 'gone').map(([id]) => id);
-  return [...findings, ...differences('sandboxes that the runtime holds', new Set(held), new Set(wanted))];
+  return [...findings, ...(await onThisMachine(model, join(platform.dataDir, 'sandboxes')))];
+}
+
+/** A folder for every sandbox that is not gone, and processes for those that are to run. */
+async function onThisMachine(model: LogModel, root: string): Promise<string[]> {
+  const found = new Map<string, string>();
+  for (const folder of await readdir(root, { recursive: true })) {
+    const id = /^user-[^/]+\/(sbx_[^/]+)$/.exec(folder)?.[1];
+    if (id) found.set(id, (await processesOf(join(root, folder))).length > 0 ? 'running' : 'paused');
+  }
+  const wanted = new Map([...model.sandboxes].flatMap(([id, sandbox]) => (sandbox.wanted === 'gone' ? [] : [[id, sandbox.wanted]])));
+  return compare('runtime', found, wanted);
 }
 
 async function inBuckets(model: LogModel, connection: NatsConnection): Promise<string[]> {
@@ -155,9 +164,6 @@ function compare(what: string, found: ReadonlyMap<string, unknown>, wanted: Read
     return is === ought ? [] : [`${what}: ${key} is ${is ?? 'missing'}, and by the log ${ought ?? 'nothing'}`];
   });
 }
-
-const differences = (what: string, found: ReadonlySet<string>, wanted: ReadonlySet<string>): string[] =>
-  compare(what, new Map([...found].map((id) => [id, 'there'])), new Map([...wanted].map((id) => [id, 'there'])));
 
 function canonical(value: unknown): string | undefined {
   if (value === undefined || typeof value !== 'object' || value === null) return value === undefined ? undefined : JSON.stringify(value);

@@ -37,6 +37,10 @@ export class Deaths {
     private readonly random: Random,
   ) {}
 
+  get total(): number {
+    return [...this.counts.values()].reduce((sum, count) => sum + count, 0);
+  }
+
   /** Leaves the processes dead. */
   async inflict(processes: Readonly<Record<string, readonly CrashPoint[]>>): Promise<void> {
     for (const point of new Set(Object.values(processes).flat())) this.counts.set(point, 0);
@@ -47,18 +51,14 @@ export class Deaths {
     await this.platform.kill(name);
     for (let next = this.rarest(points); next; next = this.rarest(points)) {
       const pass = random.between(1, latestPass);
-      const t0 = performance.now();
       const ready = await this.platform.restart(name, { SANDLOT_CRASH_AT: `${next}:${pass}` }).then(
         () => true,
         () => false,
       );
-      const t1 = performance.now();
-      process.stderr.write(`${name} ${next}:${pass} ready ${ready} ${Math.round(t1 - t0)}\n`);
       if (ready && !(await this.dies(name))) {
         this.survived += 1;
         await this.platform.kill(name);
       } else this.counts.set(next, this.counts.get(next)! + 1);
-      process.stderr.write(`  dead after ${Math.round(performance.now() - t1)}\n`);
     }
   }
 

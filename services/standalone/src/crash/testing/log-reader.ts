@@ -8,8 +8,9 @@ import { connectNats } from '@sandlot/service-kit';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** A connection of our own to the platform's NATS, as one of its services. */
-export async function natsAs(service: NatsService, dataDir: string): Promise<NatsConnection> {
+/** A connection of our own to the platform's NATS, as one of its services. A server that is not the platform's own knows no identities. */
+export async function natsAs(service: NatsService, dataDir: string, externalUrl?: string): Promise<NatsConnection> {
+  if (externalUrl) return connectNats({ SANDLOT_NATS_URL: externalUrl }, service);
   const seed = (await readFile(join(dataDir, 'identities', `${service}.nk`), 'utf8')).trim();
   return connectNats({ SANDLOT_NATS_URL: await natsUrl(dataDir), SANDLOT_NATS_NKEY: seed }, service);
 }

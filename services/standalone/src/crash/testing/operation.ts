@@ -55,10 +55,15 @@ const made: Record<Kind, string[]> = {
   'delete-sandbox': ['[sandbox.deletion-requested.v1]'],
 };
 
+/** Answers to a repetition whose first attempt took effect unseen: what it was about, or who asked, is gone by now. */
+const overtaken = new Set(['SANDBOX_NOT_FOUND', 'USER_DELETED', 'UNAUTHENTICATED']);
+
 /** What is wrong with the events that an operation has left in the log: doubled, half done, without being acknowledged, or lost. */
 export function wrongWith(operation: Operation, events: readonly RecordedEvent[]): string | undefined {
   const { outcome, attempts, kind } = operation;
   const types = events.map(({ type }) => type);
+  const rude = attempts.filter((attempt) => attempt.startsWith('500') || attempt.endsWith('without Retry-After'));
+  if (rude.length > 0) return `was answered ${rude[0]}`;
   if (new Set(events.map(({ commandId }) => commandId)).size > 1) return `took effect as more than one command: ${types.join(', ')}`;
   if (new Set(types).size < types.length) return `took effect twice: ${types.join(', ')}`;
   const possible = made[kind].map((type) => type.replace(/[[\]]/g, ''));
@@ -68,7 +73,8 @@ export function wrongWith(operation: Operation, events: readonly RecordedEvent[]
   if (types.length > 0 && missing.length > 0) return `is half done: ${missing.join(', ')} missing`;
   if (!outcome) return 'was never resolved';
   if (outcome.is !== 'refused' && missing.length > 0) return `was acknowledged, and is not in the log: ${missing.join(', ')} missing`;
-  if (outcome.is === 'refused' && attempts.length === 1 && types.length > 0) return `was refused (${outcome.code}), and took effect: ${types.join(', ')}`;
+  if (outcome.is === 'refused' && types.length > 0 && !(attempts.length > 1 && overtaken.has(outcome.code)))
+    return `was refused (${outcome.code}), and took effect: ${types.join(', ')}`;
   if (outcome.is === 'done' && outcome.position !== undefined && events.some(({ position }) => position > outcome.position!))
     return `was acknowledged at position ${outcome.position}, and took effect behind it`;
   return undefined;

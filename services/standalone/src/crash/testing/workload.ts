@@ -1,3 +1,4 @@
+import { waitFor } from '@sandlot/testing';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Client, type Reply } from '../../testing/http-client.js';
 import type { Operation, Outcome } from './operation.js';
@@ -57,6 +58,19 @@ export class Workload {
     if (open.length > 0) throw new Error(`without an outcome ${withinMs} ms after the last fault:\n${open.map(describe).join('\n')}`);
   }
 
+  /** Waits until something that is begun from now on is done: the platform takes commands. */
+  async progress(withinMs: number): Promise<void> {
+    const before = this.operations.length;
+    const some = () => this.operations.slice(before).some(({ outcome }) => outcome?.is === 'done');
+    await waitFor(some, { within: withinMs, describe: 'a command that is asked from now on to be done' });
+  }
+
+  /** Stops without waiting for anybody. */
+  abandon(): void {
+    this.stopping = true;
+    this.givenUp = true;
+  }
+
   count(is: Outcome['is']): number {
     return this.operations.filter(({ outcome }) => outcome?.is === is).length;
   }
@@ -86,9 +100,9 @@ export class Workload {
     const headers = { 'idempotency-key': idempotencyKey, traceparent: `00-${trace}-${trace.slice(0, 16)}-01` };
     for (;;) {
       try {
-        const reply = await new Client(this.url, credential).send(method, path, { body, headers, withinMs: 15_000 });
+        const reply = await new Client(this.url, credential).send(method, path, { body, headers, withinMs: 10_000 });
         const outcome = this.outcomeOf(operation, reply);
-        attempts.push(`${reply.status}${reply.status >= 400 ? ` ${codeOf(reply)}` : ''}`);
+        attempts.push(inWords(reply));
         if (!outcome) return false;
         operation.outcome = outcome;
         this.people.learn(operation);
@@ -120,6 +134,13 @@ export class Workload {
     }
     return { is: 'refused', code };
   }
+}
+
+function inWords(reply: Reply): string {
+  const { status, headers } = reply;
+  if (status < 400) return String(status);
+  const mute = (status === 503 || status === 429) && !(Number(headers['retry-after']) > 0);
+  return `${status} ${codeOf(reply)}${mute ? ' without Retry-After' : ''}`;
 }
 
 function codeOf(reply: Reply): string {
