@@ -1,4 +1,5 @@
 import { runService } from '@sandlot/service-kit';
 import { proxyService } from './proxy.module.js';
 
-await runService(proxyService, process.env);
+// PORT is the older name of the setting; SANDLOT_PORT wins.
+await runService(proxyService, { SANDLOT_PORT: process.env.PORT, ...process.env });

@@ -5,8 +5,11 @@ import { startStandalone } from './standalone.js';
 const began = performance.now();
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
-await runProcess('sandlot', { SANDLOT_LOG_LEVEL: 'warn', ...process.env }, async () => {
-  const standalone = await startStandalone(process.env, (line) => say(`  ${line} …`));
+// PORT is the older name of the setting; SANDLOT_PORT wins.
+const env = { SANDLOT_LOG_LEVEL: 'warn', SANDLOT_PORT: process.env.PORT, ...process.env };
+
+await runProcess('sandlot', env, async () => {
+  const standalone = await startStandalone(env, (line) => say(`  ${line} …`));
   const { url, dataDir } = standalone;
   const keyFile = relative(process.cwd(), dataDir.adminKeyPath);
   say(`\nSandlot is ready at ${url} after ${((performance.now() - began) / 1000).toFixed(1)} s\n`);

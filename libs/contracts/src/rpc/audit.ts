@@ -16,5 +16,8 @@ export const TailAuditEntries = defineQuery(
     limit: z.int().min(1).max(500),
     filters: AuditFilters,
   }),
-  z.object({ items: z.array(z.object({ cursor: z.string().describe('where to go on behind it'), entry: AuditEntry })), cursor: z.string() }),
+  z.object({
+    items: z.array(z.object({ cursor: z.string().describe('where to go on behind it'), entry: AuditEntry })),
+    cursor: z.string(),
+  }),
 );

@@ -38,6 +38,11 @@ async function refusal(nobody: Client, mark: string): Promise<void> {
 }
 
 async function refusalsTold(admin: Client, mark: string, count: number): Promise<void> {
-  const look = async () => succeeded(await admin.get('/api/v1/audit-logs?action=request.refused&limit=200'), 200).json<{ items: { targetId: string }[] }>().items;
-  await waitFor(look, { within: 20_000, describe: `${count} refusals ${mark}` }, (items) => items.filter(({ targetId }) => targetId.endsWith(mark)).length === count);
+  const look = async () =>
+    succeeded(await admin.get('/api/v1/audit-logs?action=request.refused&limit=200'), 200).json<{ items: { targetId: string }[] }>().items;
+  await waitFor(
+    look,
+    { within: 20_000, describe: `${count} refusals ${mark}` },
+    (items) => items.filter(({ targetId }) => targetId.endsWith(mark)).length === count,
+  );
 }

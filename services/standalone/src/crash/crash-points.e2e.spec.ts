@@ -8,14 +8,18 @@ import { underLoad } from './testing/under-load.js';
 const deathsOfEachPoint: Record<Mode, number> = { standalone: 3 * rounds, processes: 20 * rounds };
 
 describe.each<Mode>(['standalone', 'processes'])('killed at every named point under load, %s', (mode) => {
-  it('loses, doubles and halves nothing, and converges', async () => {
-    let total = 0;
-    const { workload } = await underLoad({ mode }, async ({ platform, random }) => {
-      const deaths = new Deaths(platform, deathsOfEachPoint[mode], random.fork());
-      await deaths.inflict(mode === 'standalone' ? { standalone: crashPoints } : pointsOf);
-      total = deaths.total;
-      await platform.start();
-    });
-    expect(workload.count('done')).toBeGreaterThan(total);
-  }, 600_000 * rounds);
+  it(
+    'loses, doubles and halves nothing, and converges',
+    async () => {
+      let total = 0;
+      const { workload } = await underLoad({ mode }, async ({ platform, random }) => {
+        const deaths = new Deaths(platform, deathsOfEachPoint[mode], random.fork());
+        await deaths.inflict(mode === 'standalone' ? { standalone: crashPoints } : pointsOf);
+        total = deaths.total;
+        await platform.start();
+      });
+      expect(workload.count('done')).toBeGreaterThan(total);
+    },
+    600_000 * rounds,
+  );
 });

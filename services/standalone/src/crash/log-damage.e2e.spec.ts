@@ -17,7 +17,11 @@ describe('a log that is not what was read from it', () => {
   let backup: string;
 
   beforeAll(async () => {
-    platform = await startPlatform({ mode: 'standalone', runtime: 'memory', env: { SANDLOT_METRICS_PORT: '0', SANDLOT_LOG_LEVEL: 'error' } });
+    platform = await startPlatform({
+      mode: 'standalone',
+      runtime: 'memory',
+      env: { SANDLOT_METRICS_PORT: '0', SANDLOT_LOG_LEVEL: 'error' },
+    });
     admin = platform.admin;
     store = join(platform.dataDir, 'nats', 'jetstream');
     backup = join(platform.dataDir, 'backup');
@@ -43,7 +47,13 @@ describe('a log that is not what was read from it', () => {
 
   async function newestBlock(): Promise<string> {
     const files = await readdir(store, { recursive: true });
-    return join(store, files.filter((file) => /streams\/DOMAIN\/msgs\/\d+\.blk$/.test(file)).sort().at(-1)!);
+    return join(
+      store,
+      files
+        .filter((file) => /streams\/DOMAIN\/msgs\/\d+\.blk$/.test(file))
+        .sort()
+        .at(-1)!,
+    );
   }
 
   it('a flipped bit: every projection halts at the next start, and the aggregate takes no commands', async () => {

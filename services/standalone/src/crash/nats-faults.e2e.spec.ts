@@ -48,7 +48,8 @@ describe('the disk of NATS', () => {
       const { bavail, bsize } = await statfs(mounted!);
       await writeFile(ballast, Buffer.alloc(bavail * bsize)).catch(() => undefined);
       const before = workload.operations.length;
-      const refused = () => workload.operations.slice(before).flatMap(({ attempts }) => attempts.filter((attempt) => attempt.startsWith('503')));
+      const refused = () =>
+        workload.operations.slice(before).flatMap(({ attempts }) => attempts.filter((attempt) => attempt.startsWith('503')));
       await waitFor(refused, { within: 60_000, describe: 'commands to be refused' }, (seen) => seen.length > 3);
       await pause(3_000);
       await rm(ballast);

@@ -16,22 +16,30 @@ import { rounds } from './testing/random.js';
 import { underLoad } from './testing/under-load.js';
 
 describe('projections and consumers under load', () => {
-  it('rebuilt and replayed from the beginning again and again: nobody sees a half, and nothing is done twice', async () => {
-    await underLoad({ mode: 'standalone' }, async ({ platform: { admin }, workload, random }) => {
-      const tenant = await newTenant(admin, 'witness');
-      succeeded(await tenant.api.post('/api/v1/sandboxes', { name: 'seen' }, { prefer: 'wait=20' }), 201);
-      const seen = watch(tenant.api);
-      for (let round = 0; round < 3 * rounds; round += 1) {
-        await pause(random.between(500, 2_000));
-        await tell(admin, 'rebuild', all, { reason: 'a test' });
-        const names = (await consumers(admin)).map(({ name }) => name);
-        await Promise.all(names.map((name) => admin.post(`/api/v1/admin/consumers/${name}/replay`, { fromPosition: 1 })));
-      }
-      await waitFor(() => views(admin), { within: 30_000, describe: 'the rebuilds to end' }, (each) => each.every(({ rebuild }) => !rebuild));
-      expect(await seen.end()).toEqual([]);
-      await workload.progress(10_000);
-    });
-  }, 240_000 * rounds);
+  it(
+    'rebuilt and replayed from the beginning again and again: nobody sees a half, and nothing is done twice',
+    async () => {
+      await underLoad({ mode: 'standalone' }, async ({ platform: { admin }, workload, random }) => {
+        const tenant = await newTenant(admin, 'witness');
+        succeeded(await tenant.api.post('/api/v1/sandboxes', { name: 'seen' }, { prefer: 'wait=20' }), 201);
+        const seen = watch(tenant.api);
+        for (let round = 0; round < 3 * rounds; round += 1) {
+          await pause(random.between(500, 2_000));
+          await tell(admin, 'rebuild', all, { reason: 'a test' });
+          const names = (await consumers(admin)).map(({ name }) => name);
+          await Promise.all(names.map((name) => admin.post(`/api/v1/admin/consumers/${name}/replay`, { fromPosition: 1 })));
+        }
+        await waitFor(
+          () => views(admin),
+          { within: 30_000, describe: 'the rebuilds to end' },
+          (each) => each.every(({ rebuild }) => !rebuild),
+        );
+        expect(await seen.end()).toEqual([]);
+        await workload.progress(10_000);
+      });
+    },
+    240_000 * rounds,
+  );
 
   it('one that is held up: its lag is seen, the others go on, memory stays', async () => {
     await underLoad({ mode: 'standalone' }, async ({ platform, workload }) => {
@@ -40,10 +48,14 @@ describe('projections and consumers under load', () => {
       const { standalone } = await platform.pids();
       const before = await residentBytes(standalone!);
       const release = await blocked(dataDir, 'provisioner_blue.sandboxes, provisioner_green.sandboxes');
-      await waitFor(() => views(admin), { within: 30_000, describe: 'the lag to be seen' }, (each) => {
-        const lag = Object.fromEntries(each.map(({ name, lagEvents }) => [name, lagEvents ?? 0]));
-        return lag['sandboxes']! > 50 && lag['users']! < lag['sandboxes']!;
-      });
+      await waitFor(
+        () => views(admin),
+        { within: 30_000, describe: 'the lag to be seen' },
+        (each) => {
+          const lag = Object.fromEntries(each.map(({ name, lagEvents }) => [name, lagEvents ?? 0]));
+          return lag['sandboxes']! > 50 && lag['users']! < lag['sandboxes']!;
+        },
+      );
       await workload.progress(10_000);
       await pause(5_000);
       await release();
@@ -54,7 +66,11 @@ describe('projections and consumers under load', () => {
 
 describe('a record in the log that is no event', () => {
   it('parks the projections that need it and no other; leaving it out is an event', async () => {
-    const platform = await startPlatform({ mode: 'standalone', runtime: 'memory', env: { SANDLOT_METRICS_PORT: '0', SANDLOT_LOG_LEVEL: 'fatal' } });
+    const platform = await startPlatform({
+      mode: 'standalone',
+      runtime: 'memory',
+      env: { SANDLOT_METRICS_PORT: '0', SANDLOT_LOG_LEVEL: 'fatal' },
+    });
     const { admin } = platform;
     await newTenant(admin, 'alice');
     await stand(admin, 'running');
@@ -65,9 +81,15 @@ describe('a record in the log that is no event', () => {
     expect(await states(admin)).toMatchObject({ 'auth/users': 'running', 'provisioner/sandboxes': 'running' });
     await tell(admin, 'skip', ['auth/api_keys', 'audit/trail'], { position, reason: 'no event' });
     await stand(admin, 'running');
-    const skipped = succeeded(await admin.get('/api/v1/audit-logs?action=projection.position-skipped'), 200).json<{ items: { actor: string }[] }>();
+    const skipped = succeeded(await admin.get('/api/v1/audit-logs?action=projection.position-skipped'), 200).json<{
+      items: { actor: string }[];
+    }>();
     expect(skipped.items.map(({ actor }) => actor)).toEqual(['admin', 'admin']);
-    const dead = await waitFor(() => consumers(admin), { describe: 'the dead letter' }, (each) => each.some(({ deadLetters }) => deadLetters > 0));
+    const dead = await waitFor(
+      () => consumers(admin),
+      { describe: 'the dead letter' },
+      (each) => each.some(({ deadLetters }) => deadLetters > 0),
+    );
     expect(dead.filter(({ deadLetters }) => deadLetters > 0).map(({ name }) => name)).toEqual(['auth-key-directory']);
     await platform.stop();
   }, 90_000);
@@ -77,7 +99,12 @@ describe('a record in the log that is no event', () => {
 async function publishPoison(dataDir: string): Promise<number> {
   const connection = await natsAs('auth', dataDir);
   const hdrs = headers();
-  for (const [name, value] of Object.entries({ 'ce-specversion': '1.0', 'ce-version': '1', 'ce-type': 'dev.sandlot.apikey.created.v1', 'ce-id': newId('evt') }))
+  for (const [name, value] of Object.entries({
+    'ce-specversion': '1.0',
+    'ce-version': '1',
+    'ce-type': 'dev.sandlot.apikey.created.v1',
+    'ce-id': newId('evt'),
+  }))
     hdrs.set(name, value);
   const reply = await connection.request(`sandlot.auth.apikey.${newId('key')}`, '{"half": ', { headers: hdrs, timeout: 5_000 });
   await connection.close();

@@ -6,11 +6,15 @@ import { underLoad } from './testing/under-load.js';
 const load = { clients: 4, pauseMs: 200, users: 5 };
 
 describe.each<Mode>(['processes', 'standalone'])('every process, NATS and PostgreSQL included, killed at random under load, %s', (mode) => {
-  it('loses, doubles and halves nothing, and converges', async () => {
-    const { workload } = await underLoad({ mode, runtime: 'process', load, convergesWithinMs: 60_000 }, async ({ platform, random }) => {
-      const deaths = await killAtRandom(platform, random.fork(), 25_000 * rounds);
-      process.stderr.write(`${mode}: ${JSON.stringify(deaths)}\n`);
-    });
-    expect(workload.count('done')).toBeGreaterThan(20);
-  }, 200_000 + 60_000 * rounds);
+  it(
+    'loses, doubles and halves nothing, and converges',
+    async () => {
+      const { workload } = await underLoad({ mode, runtime: 'process', load, convergesWithinMs: 60_000 }, async ({ platform, random }) => {
+        const deaths = await killAtRandom(platform, random.fork(), 25_000 * rounds);
+        process.stderr.write(`${mode}: ${JSON.stringify(deaths)}\n`);
+      });
+      expect(workload.count('done')).toBeGreaterThan(20);
+    },
+    200_000 + 60_000 * rounds,
+  );
 });

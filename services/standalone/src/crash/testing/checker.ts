@@ -1,5 +1,14 @@
 import type { NatsConnection } from '@nats-io/transport-node';
-import { KEYS_BUCKET, keyRecordKey, ROUTES_BUCKET, routeKey, userRecordKey, type ApiKeyPage, type AuditPage, type UserPage } from '@sandlot/contracts';
+import {
+  KEYS_BUCKET,
+  keyRecordKey,
+  ROUTES_BUCKET,
+  routeKey,
+  userRecordKey,
+  type ApiKeyPage,
+  type AuditPage,
+  type UserPage,
+} from '@sandlot/contracts';
 import { verifiedLog, type RecordedEvent } from '@sandlot/event-store';
 import { waitFor } from '@sandlot/testing';
 import { readdir } from 'node:fs/promises';
@@ -121,7 +130,9 @@ async function inBuckets(model: LogModel, connection: NatsConnection): Promise<s
   for (const [userId, { username, role, status }] of model.users) wantedKeys.set(userRecordKey(userId), { userId, username, role, status });
   const foundKeys = new Map([...keys].map(([key, { expiresAt: _, ...record }]) => [key, record]));
   const live = [...model.sandboxes].filter(([, { wanted }]) => wanted !== 'gone');
-  const wantedRoutes = new Map(live.map(([sandboxId, { username, name, wanted }]) => [routeKey(username, name), { sandboxId, state: wanted }]));
+  const wantedRoutes = new Map(
+    live.map(([sandboxId, { username, name, wanted }]) => [routeKey(username, name), { sandboxId, state: wanted }]),
+  );
   const foundRoutes = new Map([...routes].map(([key, { sandboxId, state }]) => [key, { sandboxId, state }]));
   return [...compare('bucket keys', foundKeys, wantedKeys), ...compare('bucket routes', foundRoutes, wantedRoutes)];
 }
@@ -136,20 +147,29 @@ async function inAnswers(model: LogModel, events: readonly RecordedEvent[], { ad
     for (const { id, userId, name, status, version } of await pages<typeof ApiKeyPage>(admin, `/api/v1/admin/users/${owner}/apikeys`))
       keys.set(id, { userId, name, status, version });
   const wantedKeys = new Map([...model.keys].map(([id, { hash: _, ...key }]) => [id, key]));
-  const sandboxes = new Map([...model.sandboxes].map(([id, { owner, name, wanted, version }]) => [id, { owner, name, phase: wanted === 'gone' ? 'deleted' : wanted, version }]));
+  const sandboxes = new Map(
+    [...model.sandboxes].map(([id, { owner, name, wanted, version }]) => [
+      id,
+      { owner, name, phase: wanted === 'gone' ? 'deleted' : wanted, version },
+    ]),
+  );
   const trail = (await pages<typeof AuditPage>(admin, '/api/v1/audit-logs?order=asc')).filter(({ position }) => position !== null);
   return [
     ...compare('users', users, model.users),
     ...compare('keys', keys, wantedKeys),
     ...compare('sandboxes', await sandboxRows(dataDir), sandboxes),
     ...(trail.length === events.length ? [] : [`the trail has ${trail.length} entries for ${events.length} events`]),
-    ...compare('trail', new Map(trail.map(({ position, id }) => [String(position), id])), new Map(events.map(({ position, id }) => [String(position), id]))),
+    ...compare(
+      'trail',
+      new Map(trail.map(({ position, id }) => [String(position), id])),
+      new Map(events.map(({ position, id }) => [String(position), id])),
+    ),
   ];
 }
 
 async function pages<Page extends z.ZodType<{ items: unknown[]; nextCursor: string | null }>>(client: Client, path: string) {
   const items: z.output<Page>['items'] = [];
-  for (let cursor: string | null = ''; cursor !== null; ) {
+  for (let cursor: string | null = ''; cursor !== null;) {
     const more: string = cursor && `&cursor=${encodeURIComponent(cursor)}`;
     const page = succeeded(await client.get(`${path}${path.includes('?') ? '&' : '?'}limit=200${more}`), 200).json<z.output<Page>>();
     items.push(...page.items);

@@ -5,7 +5,14 @@ import type { Random } from './random.js';
 
 /** Which points each process passes. */
 export const pointsOf: Readonly<Record<string, readonly CrashPoint[]>> = {
-  auth: ['append.before-publish', 'append.after-publish', 'projection.before-commit', 'projection.after-commit', 'consumer.before-ack', 'kv.after-put'],
+  auth: [
+    'append.before-publish',
+    'append.after-publish',
+    'projection.before-commit',
+    'projection.after-commit',
+    'consumer.before-ack',
+    'kv.after-put',
+  ],
   audit: ['projection.before-commit', 'projection.after-commit'],
   provisioner: [
     'append.before-publish',

@@ -85,7 +85,8 @@ export class LogModel {
   }
 
   private takeUser(id: string, { type, version }: RecordedEvent, data: Data): void {
-    if (type === 'user.created.v1') this.take1('user', id, this.users, { username: data.username, role: data.role, status: 'active', version });
+    if (type === 'user.created.v1')
+      this.take1('user', id, this.users, { username: data.username, role: data.role, status: 'active', version });
     const user = this.users.get(id)!;
     user.version = version;
     if (type === 'user.deleted.v1') user.status = 'deleted';
@@ -109,7 +110,8 @@ export class LogModel {
     if (type === 'ledger.sandbox-released.v1' && !ledger.sandboxes.delete(data.sandboxId))
       this.findings.push(`position ${position} releases ${data.sandboxId}, which ${userId} does not hold`);
     if (type !== 'ledger.sandbox-admitted.v1') return;
-    if ([...ledger.sandboxes.values()].includes(data.name)) this.findings.push(`position ${position}: two sandboxes ${data.name} of ${userId}`);
+    if ([...ledger.sandboxes.values()].includes(data.name))
+      this.findings.push(`position ${position}: two sandboxes ${data.name} of ${userId}`);
     ledger.sandboxes.set(data.sandboxId, data.name);
     if (ledger.sandboxes.size > ledger.limit) this.findings.push(`position ${position}: ${userId} holds more than ${ledger.limit}`);
   }
@@ -137,12 +139,15 @@ export class LogModel {
   /** None half done: what was made by one command is there on every aggregate that it touched. */
   private compareWholes(): void {
     for (const [username, userId] of this.usernames)
-      if (this.users.get(userId)?.username !== username) this.findings.push(`${username} is reserved for ${userId}, who was not created with it`);
+      if (this.users.get(userId)?.username !== username)
+        this.findings.push(`${username} is reserved for ${userId}, who was not created with it`);
     for (const [id, { username }] of this.users)
       if (this.usernames.get(username) !== id) this.findings.push(`${id} was created as ${username}, which is reserved for somebody else`);
-    for (const { userId } of this.keys.values()) if (!this.users.has(userId)) this.findings.push(`there is a key of ${userId}, who does not exist`);
+    for (const { userId } of this.keys.values())
+      if (!this.users.has(userId)) this.findings.push(`there is a key of ${userId}, who does not exist`);
     for (const [userId, { sandboxes }] of this.ledgers)
-      for (const id of sandboxes.keys()) if (!this.sandboxes.has(id)) this.findings.push(`${userId} holds ${id}, which was never requested`);
+      for (const id of sandboxes.keys())
+        if (!this.sandboxes.has(id)) this.findings.push(`${userId} holds ${id}, which was never requested`);
     for (const [id, { owner, seen }] of this.sandboxes)
       if (this.ledgers.get(owner)?.sandboxes.has(id) !== (seen !== 'gone'))
         this.findings.push(`${id} is ${seen}, and its owner's ledger says otherwise`);

@@ -39,7 +39,13 @@ export async function underLoad(
     await platform.stop();
     return { workload, model };
   } catch (error) {
-    process.stderr.write(`--- the platform said:\n${(await platform.logs()).split('\n').filter((line) => line.startsWith('{')).slice(-30).join('\n')}\n`);
+    process.stderr.write(
+      `--- the platform said:\n${(await platform.logs())
+        .split('\n')
+        .filter((line) => line.startsWith('{'))
+        .slice(-30)
+        .join('\n')}\n`,
+    );
     throw error;
   }
 }
