@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { formatApiKey } from '@sandlot/kernel';
 import { isWholeResponse, httpUpstream, sendRaw, type HttpServer } from './testing/raw-peers.js';
 import { startProxy, type ProxyUnderTest } from './testing/proxy-under-test.js';
@@ -141,6 +142,14 @@ describe('who may pass', () => {
     expect([answer.status, answer.headers.get('retry-after')]).toEqual([status, retryAfter]);
     if (status === 503) expect(answer.body).toMatchObject({ code: 'SANDBOX_NOT_READY', detail: 'Sandbox not ready', state });
   }); // prettier-ignore
+
+  it.each(['starting', 'resuming'] as const)('looks again before it turns away who asks for a sandbox that is %s', async (state) => {
+    const running = proxy.directory.routes.get('alice.s1')!;
+    const behind = { ...running, state, ports: [] };
+    const route = jest.spyOn(proxy.directory, 'route').mockReturnValue(behind);
+    expect((await get('/proxy/s1/x', bearer(proxy.alice))).text).toBe('alice s1 /x');
+    route.mockRestore();
+  });
 
   it('keeps serving what it knows when nobody can be asked, and says 503 for the rest, never 401', async () => {
     proxy.directory.away = true;

@@ -9,6 +9,11 @@ export interface Directory {
   key(hash: string): Answer<KeyRecord>;
   user(userId: string): Answer<UserRecord>;
   route(username: string, sandbox: string): Answer<RouteRecord>;
+  /**
+   * The route as it is this moment, for a state that passes by itself: the watch may be some milliseconds behind the answer that told the
+   * client that its sandbox runs. What is in memory when there is nobody to ask.
+   */
+  freshRoute(username: string, sandbox: string): Promise<RouteRecord | undefined>;
 }
 
 export type Answer<T> = T | undefined | Promise<T | undefined>;

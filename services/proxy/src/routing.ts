@@ -31,6 +31,7 @@ export async function findAddress(
   if (!route && target.sandbox.startsWith(SERVICE_PREFIX)) {
     route = await directory.route(username, target.sandbox.slice(SERVICE_PREFIX.length));
   }
+  if (route?.state === 'starting' || route?.state === 'resuming') route = await directory.freshRoute(username, route.name);
   if (!route || route.state === 'deleting' || route.state === 'deleted') return notFound();
   if (route.owner !== caller.userId && !crossing) return notFound();
 

@@ -83,6 +83,15 @@ describe('the directory over KV', () => {
     await waitFor(async () => (await state()) === 'running', { describe: 'the return' });
   });
 
+  it('asks for a route anew when told to, without waiting for the watch', async () => {
+    await put('starting');
+    expect(await state()).toBe('starting');
+    for (const next of ['running', 'paused', 'resuming', 'running'] as const) {
+      await put(next);
+      expect((await directory.freshRoute('alice', 's1'))?.state).toBe(next);
+    }
+  });
+
   it('sees at once what it has remembered as missing', async () => {
     expect(await state()).toBeUndefined();
     await put('running');
@@ -97,6 +106,7 @@ describe('the directory over KV', () => {
       describe: 'the loss to be noticed',
     });
     expect(directory.route('alice', 's1')).toMatchObject({ state: 'running' });
+    expect(await directory.freshRoute('alice', 's1')).toMatchObject({ state: 'running' });
     await put('paused');
     expect(directory.route('alice', 's1')).toMatchObject({ state: 'running' });
     network.restore();

@@ -55,6 +55,10 @@ export class KvDirectory implements Directory {
     return this.routes.find(routeKey(username, sandbox));
   }
 
+  freshRoute(username: string, sandbox: string): Promise<RouteRecord | undefined> {
+    return this.routes.refresh(routeKey(username, sandbox));
+  }
+
   /** Whether both buckets are being watched: what is served from memory is then current. */
   get current(): boolean {
     return this.keys.watching && this.routes.watching;
@@ -96,6 +100,15 @@ class CachedBucket<Value extends object> {
     if (known) return known.value;
     if (this.missing.has(key)) return undefined;
     return this.lookups.get(key) ?? this.lookUp(key);
+  }
+
+  async refresh(key: string): Promise<Value | undefined> {
+    try {
+      return await (this.lookups.get(key) ?? this.lookUp(key));
+    } catch (error) {
+      if (error instanceof DirectoryUnavailable) return this.records.get(key)?.value;
+      throw error;
+    }
   }
 
   async close(): Promise<void> {

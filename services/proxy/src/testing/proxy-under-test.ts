@@ -28,6 +28,10 @@ export class FakeDirectory implements Directory {
     return this.answer(this.routes.get(`${username}.${sandbox}`));
   }
 
+  freshRoute(username: string, sandbox: string) {
+    return Promise.resolve(this.routes.get(`${username}.${sandbox}`));
+  }
+
   addUser(username: string, record: Partial<UserRecord> = {}): string {
     const userId = id('usr', username);
     this.users.set(userId, { userId, username, role: 'user', status: 'active', ...record });

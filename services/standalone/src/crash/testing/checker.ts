@@ -53,7 +53,7 @@ export async function checkPlatform(platform: Platform, operations: readonly Ope
       ...(await inBuckets(model, proxy)),
       ...(await inAnswers(model, events, platform)),
     ];
-    if (findings.length > 0) throw new Error(`${findings.length} findings:\n${findings.slice(0, 40).join('\n')}`);
+    if (findings.length > 0) throw new Error(`${findings.length} findings:\n${findings.slice(0, 15).join('\n')}`);
     return model;
   } finally {
     await Promise.all([audit.close(), proxy.close()]);
