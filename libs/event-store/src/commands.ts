@@ -16,6 +16,8 @@ export interface Aggregate<State, Command> {
 
 /** The aggregates that one command touches. What is decided on them is stored together or not at all. */
 export interface Work {
+  /** Whether one of the aggregates loaded so far shows that the command has taken effect before: then it decides nothing, and what it would be refused for by now is no reason to. */
+  readonly applied: boolean;
   load<State, Command, Event extends Fact>(decider: Decider<State, Command, Event>, ref: AggregateRef): Promise<Aggregate<State, Command>>;
   /**
    * Of an aggregate whose id is derived from this command's: taken for new without a look at the log. When it is not, because the command
@@ -166,6 +168,10 @@ class UnitOfWork implements Work {
     const aggregate = new LoadedAggregate<State, Command, Event>(decider, ref, snapshot, this);
     this.loaded.set(subjectOf(ref), aggregate as unknown as LoadedAggregate<unknown, unknown, Fact>);
     return aggregate;
+  }
+
+  get applied(): boolean {
+    return this.appliedAt !== undefined;
   }
 
   get position(): number {

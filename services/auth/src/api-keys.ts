@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { aggregateRef, type ApiKey as ApiKeyView } from '@sandlot/contracts';
-import type { Commands, Handled, Revision } from '@sandlot/event-store';
+import type { Commands, Handled, Revision, Work } from '@sandlot/event-store';
 import {
   deriveId,
   DomainError,
@@ -74,7 +74,7 @@ export class ApiKeys {
   async rename({ context, keyId, ...expected }: KeyRequest, name: string): Promise<{ position: number; key: ApiKeyView }> {
     const { position, result } = await this.commands.handle(context, async (work) => {
       const key = await work.load(apiKeyDecider, aggregateRef('apikey', keyId));
-      guard(key, expected);
+      guard(key, expected, work);
       const changed = key.decide({ type: 'RenameApiKey', name });
       return apiKeyView(keyId, key.state, { ...key.revision, version: key.revision.version + (changed ? 1 : 0) }, Date.parse(context.at));
     });
@@ -84,7 +84,7 @@ export class ApiKeys {
   async revoke({ context, keyId, ...expected }: KeyRequest): Promise<{ position: number }> {
     return this.commands.handle(context, async (work) => {
       const key = await work.load(apiKeyDecider, aggregateRef('apikey', keyId));
-      guard(key, expected);
+      guard(key, expected, work);
       key.decide({ type: 'RevokeApiKey' });
     });
   }
@@ -107,9 +107,10 @@ export function apiKeyView(
 function guard(
   { state, revision: { version } }: { state: ApiKey; revision: Revision },
   { userId, expectedVersion }: Pick<KeyRequest, 'userId' | 'expectedVersion'>,
+  { applied }: Pick<Work, 'applied'>,
 ): void {
   const { userId: owner } = existing(state);
   if (userId !== undefined && owner !== userId) throw new DomainError('KEY_NOT_FOUND', 'there is no such API key');
-  if (expectedVersion !== undefined && version !== expectedVersion)
+  if (!applied && expectedVersion !== undefined && version !== expectedVersion)
     throw new DomainError('VERSION_MISMATCH', `the API key is at version ${version}`, { version });
 }

@@ -46,6 +46,23 @@ describe('users', () => {
     expect(store.all()).toHaveLength(2);
   });
 
+  it('do not refuse a repeated command for the version that it has made itself', async () => {
+    const { create, users, context, store } = auth();
+    const { user } = await create('alice');
+    const change = { context: context(), userId: user.id, expectedVersion: 1, changes: { role: 'admin' as const } };
+    const first = await users.change(change);
+    expect(await users.change(change)).toEqual(first);
+    const deletion = context();
+    await users.delete(deletion, user.id, 2);
+    await users.delete(deletion, user.id, 2);
+    expect(store.all().map(({ type }) => type)).toEqual([
+      'username.reserved.v1',
+      'user.created.v1',
+      'user.role-changed.v1',
+      'user.deleted.v1',
+    ]);
+  });
+
   it('S0-18 are deleted, and their name is never given out again', async () => {
     const { create, users, context, commands } = auth();
     const { user } = await create('alice');

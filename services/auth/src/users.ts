@@ -57,7 +57,7 @@ export class Users {
     const { email, displayName, role, status } = changes;
     const { position } = await this.commands.handle(context, async (work) => {
       const user = await work.load(userDecider, aggregateRef('user', userId));
-      expectVersion(user.revision, expectedVersion);
+      if (!work.applied) expectVersion(user.revision, expectedVersion);
       const before = await this.clear(userId, user.state);
       const after = {
         email: email === undefined ? before.email : email,
@@ -72,7 +72,7 @@ export class Users {
   async delete(context: CommandContext, userId: UserId, expectedVersion?: number): Promise<{ position: number }> {
     return this.commands.handle(context, async (work) => {
       const user = await work.load(userDecider, aggregateRef('user', userId));
-      expectVersion(user.revision, expectedVersion);
+      if (!work.applied) expectVersion(user.revision, expectedVersion);
       user.decide({ type: 'DeleteUser' });
     });
   }

@@ -87,10 +87,14 @@ export class Sandboxes {
 
   private async change({ context, userId, name, expectedVersion }: Named, command: SandboxCommand): Promise<SandboxAccepted> {
     const handled = await this.commands.handle(context, async (work: Work) => {
-      const ledger = await work.load(ledgerDecider, aggregateRef('ledger', userId));
-      const id = named(ledger.state, name);
+      const { state: ledger } = await work.load(ledgerDecider, aggregateRef('ledger', userId));
+      for (const former of couldBeMeant(ledger, name, context)) {
+        const predecessor = await work.load(sandboxDecider, aggregateRef('sandbox', former));
+        if (work.applied) return sandboxView(former, predecessor.state, predecessor.revision);
+      }
+      const id = named(ledger, name);
       const sandbox = await work.load(sandboxDecider, aggregateRef('sandbox', id));
-      if (expectedVersion !== undefined && sandbox.revision.version !== expectedVersion)
+      if (!work.applied && expectedVersion !== undefined && sandbox.revision.version !== expectedVersion)
         throw new DomainError('VERSION_MISMATCH', `the sandbox is at version ${sandbox.revision.version}`, {
           version: sandbox.revision.version,
         });
@@ -132,6 +136,13 @@ function named(ledger: Ledger, name: string): SandboxId {
   const id = sandboxNamed(ledger, name);
   if (!id) throw notFound();
   return id;
+}
+
+/** Which sandboxes of the past a command may have taken effect on: none when the one that has the name now was there before the command. */
+function couldBeMeant(ledger: Ledger, name: string, { commandId }: CommandContext): readonly SandboxId[] {
+  const holder = sandboxNamed(ledger, name);
+  const wasThere = holder !== undefined && millisecondsOf(holder) < millisecondsOf(commandId);
+  return wasThere ? [] : (ledger.former.get(name) ?? []);
 }
 
 const notFound = (): DomainError => new DomainError('SANDBOX_NOT_FOUND', 'Sandbox not found');

@@ -76,25 +76,31 @@ async function environments(settings: StandaloneSettings, env: Environment, data
     prepareDatabase(servers.databaseUrl),
     prepareNats({ ...settings, SANDLOT_NATS_URL: servers.natsUrl, ...(migratorSeed && { SANDLOT_NATS_NKEY: migratorSeed }) }),
   ]);
-  return (service: NatsService): Environment => ({
-    ...env,
-    SANDLOT_LOG_LEVEL: settings.SANDLOT_LOG_LEVEL,
-    SANDLOT_DATA_DIR: dataDir.path,
-    SANDLOT_HOST: settings.SANDLOT_HOST,
-    SANDLOT_PORT: String(settings.SANDLOT_PORT),
-    SANDLOT_GATEWAY_HOST: '127.0.0.1',
-    SANDLOT_GATEWAY_PORT: '0',
-    SANDLOT_IDENTITY_KEY: dataDir.identityKey,
-    SANDLOT_MASTER_KEY_PATH: dataDir.masterKeyPath,
-    SANDLOT_ADMIN_KEY_PATH: dataDir.adminKeyPath,
-    SANDLOT_RUNTIME: env['SANDLOT_RUNTIME'] ?? 'process',
-    SANDLOT_SANDBOX_PATH: env['SANDLOT_SANDBOX_PATH'] ?? env['PATH'],
-    ...natsOf(service),
-    ...((storingServices as string[]).includes(service) && {
-      SANDLOT_DATABASE_URL: databases[service as StoringService].writerUrl,
-      SANDLOT_DATABASE_READER_URL: databases[service as StoringService].readerUrl,
-    }),
-  });
+  return (service: NatsService): Environment =>
+    over(env, {
+      SANDLOT_LOG_LEVEL: settings.SANDLOT_LOG_LEVEL,
+      SANDLOT_DATA_DIR: dataDir.path,
+      SANDLOT_HOST: settings.SANDLOT_HOST,
+      SANDLOT_PORT: String(settings.SANDLOT_PORT),
+      SANDLOT_GATEWAY_HOST: '127.0.0.1',
+      SANDLOT_GATEWAY_PORT: '0',
+      SANDLOT_IDENTITY_KEY: dataDir.identityKey,
+      SANDLOT_MASTER_KEY_PATH: dataDir.masterKeyPath,
+      SANDLOT_ADMIN_KEY_PATH: dataDir.adminKeyPath,
+      SANDLOT_RUNTIME: env['SANDLOT_RUNTIME'] ?? 'process',
+      SANDLOT_SANDBOX_PATH: env['SANDLOT_SANDBOX_PATH'] ?? env['PATH'],
+      ...natsOf(service),
+      ...((storingServices as string[]).includes(service) && {
+        SANDLOT_DATABASE_URL: databases[service as StoringService].writerUrl,
+        SANDLOT_DATABASE_READER_URL: databases[service as StoringService].readerUrl,
+      }),
+    });
+}
+
+/** The user's settings and ours over them; a file that the user has named for one that is ours by now has been read already. */
+function over(env: Environment, ours: Environment): Environment {
+  const others = Object.entries(env).filter(([name]) => !(name.endsWith('_FILE') && ours[name.slice(0, -'_FILE'.length)] !== undefined));
+  return { ...Object.fromEntries(others), ...ours };
 }
 
 /** Waits for all even when one fails, so that those which have started can be stopped. */

@@ -31,7 +31,7 @@ export function planSandbox(sandbox: Sandbox, found: Found, now: number): Sandbo
 export const reportOf = (found: Found): Report => (found.exists ? found.seen : { phase: 'gone' });
 
 /** A namespace outlives the sandboxes in it, so that deleting a user takes them down one by one, each with its event. */
-export function planNamespace(namespace: Namespace, ledger: Ledger, found: FoundNamespace): NamespaceAction | undefined {
+export function planNamespace(namespace: Namespace, ledger: Pick<Ledger, 'sandboxes'>, found: FoundNamespace): NamespaceAction | undefined {
   switch (namespace.status) {
     case 'live':
       return found.exists ? undefined : { do: 'create', owner: namespace.owner, username: namespace.username };

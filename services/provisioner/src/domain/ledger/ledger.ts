@@ -6,7 +6,11 @@ export interface Ledger {
   /** Undefined until somebody has set it: the platform's default counts. */
   readonly quota?: Quota;
   readonly sandboxes: ReadonlyMap<SandboxId, string>;
+  /** Which sandboxes had a name before, newest first, the last 20 of each: a command that was meant for one must not hit its successor. */
+  readonly former: ReadonlyMap<string, readonly SandboxId[]>;
 }
+
+const remembered = 20;
 
 export type LedgerCommand =
   | { type: 'AdmitSandbox'; sandboxId: SandboxId; name: string; defaultQuota: Quota }
@@ -14,7 +18,7 @@ export type LedgerCommand =
   | { type: 'SetQuota'; quota: Quota };
 
 export const ledgerDecider: Decider<Ledger, LedgerCommand, LedgerEvent> = {
-  initialState: { sandboxes: new Map() },
+  initialState: { sandboxes: new Map(), former: new Map() },
   decide,
   evolve,
 };
@@ -48,12 +52,20 @@ export function evolve(ledger: Ledger, event: LedgerEvent): Ledger {
     case 'ledger.sandbox-admitted.v1':
       return { ...ledger, sandboxes: new Map(ledger.sandboxes).set(event.data.sandboxId, event.data.name) };
     case 'ledger.sandbox-released.v1':
-      return { ...ledger, sandboxes: new Map([...ledger.sandboxes].filter(([id]) => id !== event.data.sandboxId)) };
+      return release(event.data.sandboxId, ledger);
     case 'ledger.quota-set.v1':
       return { ...ledger, quota: event.data.quota };
     default:
       return ledger;
   }
+}
+
+function release(sandboxId: SandboxId, ledger: Ledger): Ledger {
+  const name = ledger.sandboxes.get(sandboxId);
+  if (name === undefined) return ledger;
+  const sandboxes = new Map([...ledger.sandboxes].filter(([id]) => id !== sandboxId));
+  const former = [sandboxId, ...(ledger.former.get(name) ?? [])].slice(0, remembered);
+  return { ...ledger, sandboxes, former: new Map(ledger.former).set(name, former) };
 }
 
 export function sandboxNamed(ledger: Ledger, name: string): SandboxId | undefined {

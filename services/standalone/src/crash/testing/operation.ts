@@ -55,8 +55,8 @@ const made: Record<Kind, string[]> = {
   'delete-sandbox': ['[sandbox.deletion-requested.v1]'],
 };
 
-/** Answers to a repetition whose first attempt took effect unseen: what it was about, or who asked, is gone by now. */
-const overtaken = new Set(['SANDBOX_NOT_FOUND', 'USER_DELETED', 'UNAUTHENTICATED']);
+/** Answers to a repetition whose first attempt took effect unseen: the user is gone by now, or the key of who asked. */
+const overtaken = new Set(['USER_DELETED', 'UNAUTHENTICATED']);
 
 /** What is wrong with the events that an operation has left in the log: doubled, half done, without being acknowledged, or lost. */
 export function wrongWith(operation: Operation, events: readonly RecordedEvent[]): string | undefined {
