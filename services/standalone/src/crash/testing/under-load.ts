@@ -33,9 +33,17 @@ export async function underLoad(
   atEnd(() => workload.abandon());
   workload.start();
   try {
+    const began = performance.now();
     await fault({ platform, workload, random });
+    const over = performance.now();
     await workload.finish();
+    const resolved = performance.now();
     const model = await checkPlatform(platform, workload.operations, { runtime, ...check });
+    const seconds = [over - began, resolved - over, performance.now() - resolved].map((ms) => (ms / 1_000).toFixed(1));
+    const [done, refused] = [workload.count('done'), workload.count('refused')];
+    process.stderr.write(
+      `faults ${seconds[0]} s, last outcome after ${seconds[1]} s, settled ${seconds[2]} s; ${done} done, ${refused} refused\n`,
+    );
     await platform.stop();
     return { workload, model };
   } catch (error) {
