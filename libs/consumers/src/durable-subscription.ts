@@ -80,7 +80,10 @@ export class DurableSubscription {
     };
     const present = await this.manager.consumers.info(this.stream, durable).catch(unlessMissing);
     if (!present) {
-      this.logger.warn('a durable consumer is made and begins at the first event of the log', { consumer: durable });
+      // On an empty log nothing else is to be expected; later it is news, since a consumer that was there has gone.
+      const { state } = await this.manager.streams.info(this.stream);
+      const level = state.last_seq > 0 ? 'warn' : 'log';
+      this.logger[level]('a durable consumer is made and begins at the first event of the log', { consumer: durable });
       const fixed = { durable_name: durable, ack_policy: AckPolicy.Explicit, deliver_policy: DeliverPolicy.All };
       return this.manager.consumers.add(this.stream, { ...fixed, ...settings });
     }

@@ -1,7 +1,18 @@
-import { Pool } from 'pg';
+import { Client, Pool, type ClientConfig } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 
 type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
+
+/**
+ * PostgreSQL's last word can come in one packet with the answer after which a pool hands a connection over, and so before its new user
+ * listens; an error that nobody listens to would end the process. The user learns of it by his next query.
+ */
+class Connection extends Client {
+  constructor(config?: ClientConfig) {
+    super(config);
+    this.on('error', () => undefined);
+  }
+}
 
 /**
  * TypeORM on a service's schema. For queries, as the reader; migrations run in `migrate`. Not connected yet.
@@ -27,13 +38,14 @@ export function dataSource(
     synchronize: false,
     logging: false,
     connectTimeoutMS: 5_000,
-    extra: { keepAlive: true, max: 10, query_timeout: 10_000, allowExitOnIdle: true },
+    extra: { Client: Connection, keepAlive: true, max: 10, query_timeout: 10_000, allowExitOnIdle: true },
   });
 }
 
 /** The pool of a ProjectionRunner. A query that a lost network has swallowed fails after 70 s; one that is too slow after 60 s. */
 export function writerPool(service: string, url: string, { max = 10 } = {}): Pool {
   const pool = new Pool({
+    Client: Connection,
     connectionString: url,
     application_name: `sandlot-${service}-projections`,
     max,

@@ -140,14 +140,17 @@ function inWords(reply: Reply): string {
   const { status, headers } = reply;
   if (status < 400) return String(status);
   const mute = (status === 503 || status === 429) && !(Number(headers['retry-after']) > 0);
-  return `${status} ${codeOf(reply)}${mute ? ' without Retry-After' : ''}`;
+  const detail = status < 500 ? '' : ` (${String(problemOf(reply)['detail'])})`;
+  return `${status} ${codeOf(reply)}${detail}${mute ? ' without Retry-After' : ''}`;
 }
 
-function codeOf(reply: Reply): string {
+const codeOf = (reply: Reply): string => String(problemOf(reply)['code']);
+
+function problemOf(reply: Reply): Record<string, unknown> {
   try {
-    return String(reply.json()['code']);
+    return reply.json();
   } catch {
-    return reply.text.slice(0, 100);
+    return { code: reply.text.slice(0, 100) };
   }
 }
 
