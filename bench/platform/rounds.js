@@ -10,7 +10,8 @@ const disturbedAbove = 0.35;
 /**
  * What every driver here does around its measurement: rounds that each start from nothing, the one in the middle by `by` as the result, a
  * table, and with `--write` a dated Markdown and JSON file. With `--wait-for-quiet <minutes>` each round waits until 90 % of the machine
- * are idle, and one that was disturbed all the same is set aside and repeated, for that long in all; then it takes what it has got.
+ * are idle, and one that was disturbed all the same is set aside and repeated, for that long in all. Then the undisturbed ones count, however
+ * few; only when there is none, the others do.
  *
  * `measure(options)` returns any JSON, with `othersCores`; `table(result)` the lines of the Markdown below the method.
  */
@@ -51,8 +52,8 @@ async function collect(wanted, deadline, round) {
     const taken = await round();
     (taken.othersCores <= disturbedAbove ? quiet : disturbed).push(taken);
   }
-  const leastDisturbed = disturbed.sort((a, b) => a.othersCores - b.othersCores).slice(0, wanted - quiet.length);
-  return { rounds: [...quiet, ...leastDisturbed], setAside: disturbed.length - leastDisturbed.length };
+  disturbed.sort((a, b) => a.othersCores - b.othersCores);
+  return quiet.length > 0 ? { rounds: quiet, setAside: disturbed.length } : { rounds: disturbed.slice(0, wanted), setAside: 0 };
 }
 
 /** A verdict for a table. */
