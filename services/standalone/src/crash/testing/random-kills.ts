@@ -16,12 +16,15 @@ export async function killAtRandom(platform: Platform, random: Random, forMs: nu
     const name = random.pick(victims[platform.mode].filter((victim) => !down.has(victim)));
     if (name === undefined) continue;
     deaths[name] = (deaths[name] ?? 0) + 1;
-    const back = killAndRestart(platform, name, random.between(0, 1_000)).finally(() => down.delete(name));
+    const back = killAndRestart(platform, name, random.between(0, 1_000)).then(() => void down.delete(name));
     back.catch(() => undefined); // awaited below
     down.set(name, back);
     if (name === 'standalone') await back;
   }
   await Promise.all(down.values());
+  const alive = await platform.pids();
+  const ended = victims[platform.mode].filter((name) => !alive[name]);
+  if (ended.length > 0) throw new Error(`nobody killed ${ended.join(', ')}, and yet it has ended`);
   return deaths;
 }
 
@@ -29,5 +32,16 @@ async function killAndRestart(platform: Platform, name: string, afterMs: number)
   await platform.kill(name, 'SIGKILL');
   const itself = platform.mode === 'standalone' && name !== 'standalone';
   await pause(itself ? 2_000 : afterMs);
-  if (!itself) await platform.restart(name);
+  if (!itself) await revive(platform, name);
+}
+
+/** As whoever runs services does: one whose start fails, because what it needs is being killed meanwhile, is started again. */
+async function revive(platform: Platform, name: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await platform.restart(name);
+    } catch (error) {
+      if (tries === 5) throw error;
+    }
+  }
 }

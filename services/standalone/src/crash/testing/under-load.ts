@@ -50,7 +50,7 @@ export async function underLoad(
     process.stderr.write(
       `--- the platform said:\n${(await platform.logs())
         .split('\n')
-        .filter((line) => line.startsWith('{'))
+        .filter((line) => line.startsWith('{') || line.includes('cannot start'))
         .slice(-30)
         .join('\n')}\n`,
     );
