@@ -3,14 +3,14 @@ import tseslint from 'typescript-eslint';
 const environment = {
   object: 'process',
   property: 'env',
-  message: 'config.ts and what starts a process (main.ts, migrate.ts) read the environment.',
+  message: 'config.ts and what starts a process (main.ts, migrate.ts, setup.ts) read the environment.',
 };
 
 // Formatting is Prettier's, the architecture is dependency-cruiser's (.dependency-cruiser.cjs); here is what makes wrong code visible.
 export default tseslint.config(
   { ignores: ['**/dist/**', 'node_modules/**', '.sandlot/**', '.cache/**', 'coverage/**'] },
   {
-    files: ['libs/*/src/**/*.ts', 'services/*/src/**/*.ts', 'runtime/src/**/*.ts'],
+    files: ['libs/*/src/**/*.ts', 'services/*/src/**/*.ts', 'runtime/src/**/*.ts', 'tools/*/src/**/*.ts'],
     extends: [...tseslint.configs.recommended],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
@@ -38,6 +38,7 @@ export default tseslint.config(
       '**/config.ts',
       '**/main.ts',
       '**/migrate.ts',
+      '**/setup.ts',
       '**/*.spec.ts',
       '**/*.features.ts',
       '**/testing/**',

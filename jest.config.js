@@ -1,7 +1,7 @@
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',
-  roots: ['<rootDir>/libs', '<rootDir>/services', '<rootDir>/runtime'],
+  roots: ['<rootDir>/libs', '<rootDir>/services', '<rootDir>/runtime', '<rootDir>/tools'],
   testMatch: ['**/src/**/*.spec.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
@@ -23,9 +23,10 @@ export default {
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^@sandlot/runtime$': '<rootDir>/runtime/src/index.ts',
+    '^@sandlot/testbed$': '<rootDir>/tools/testbed/src/index.ts',
     '^@sandlot/(kernel|contracts|embedded|testing|event-store|service-kit|consumers|operations|projections)$':
       '<rootDir>/libs/$1/src/index.ts',
-    '^@sandlot/(auth|provisioner|audit|gateway|proxy|standalone)$': '<rootDir>/services/$1/src/index.ts',
+    '^@sandlot/(auth|provisioner|audit|gateway|proxy|standalone|admin)$': '<rootDir>/services/$1/src/index.ts',
   },
   setupFiles: ['<rootDir>/jest.setup.mjs'],
   // A file grows the worker's heap by about 20 MB; recycle workers before they swap.

@@ -24,7 +24,7 @@ shell_scripts() {
 check types make build
 check formatting prettier --check --log-level warn .
 check lint eslint .
-check imports depcruise --config .dependency-cruiser.cjs --output-type err-long libs services runtime
+check imports depcruise --config .dependency-cruiser.cjs --output-type err-long libs services runtime tools
 check 'import rules' node scripts/test-import-rules.mjs
 check 'generated documents' node scripts/generate-reference.mjs --check
 check 'links in documents' node scripts/check-links.mjs

@@ -1,15 +1,20 @@
 // Writes the generated documents from the code that was built; with --check it changes nothing and fails when one is not current.
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { healthCodes, metricTable } from '../libs/contracts/dist/index.js';
 import { eventReference } from '../libs/contracts/dist/event-reference.js';
 import { natsPermissions, natsServices } from '../libs/embedded/dist/index.js';
 import { errorTable } from '../libs/kernel/dist/index.js';
 import { describeSettings, httpStatus } from '../libs/service-kit/dist/index.js';
+import { adminConfig } from '../services/admin/dist/index.js';
 import { auditConfig } from '../services/audit/dist/config.js';
 import { authConfig } from '../services/auth/dist/config.js';
 import { gatewayConfig } from '../services/gateway/dist/config.js';
 import { provisionerConfig } from '../services/provisioner/dist/config.js';
 import { proxyConfig } from '../services/proxy/dist/config.js';
+import { CONFORMANCE_CASES } from '../services/proxy/dist/testing/conformance-cases.js';
+import { SMUGGLING_PAYLOADS } from '../services/proxy/dist/testing/smuggling-payloads.js';
+import { dashboards } from './dashboards.mjs';
 import { migrateConfig, standaloneConfig } from '../services/standalone/dist/config.js';
 
 const root = join(import.meta.dirname, '..');
@@ -19,9 +24,32 @@ const documents = {
   'docs/reference/events.md': eventReference,
   'docs/reference/settings.md': settings,
   'docs/reference/errors.md': errors,
+  'docs/reference/health.md': health,
+  'docs/reference/metrics.md': metrics,
   'docs/reference/nats-permissions.md': permissions,
+  'docs/reference/http-conformance.md': httpConformance,
   'docs/adr/README.md': decisions,
+  'deploy/helm/sandlot/files/nats-permissions.json': () =>
+    `${JSON.stringify(Object.fromEntries(natsServices.map((service) => [service, natsPermissions(service)])), null, 1)}\n`,
+  'deploy/helm/sandlot/files/rules-in-cluster.yaml': () => partOf('provisioner.yaml', 'rules'),
+  'deploy/helm/sandlot/files/rules-in-namespace.yaml': () => partOf('provisioner-in-namespace.yaml', 'rules'),
+  'deploy/helm/sandlot/files/rules-of-discovery.yaml': () => partOf('discovery.yaml', 'rules'),
+  ...Object.fromEntries(
+    Object.entries(dashboards).map(([name, dashboard]) => [
+      `deploy/helm/sandlot/files/dashboards/${name}.json`,
+      () => `${JSON.stringify(dashboard, null, 1)}\n`,
+    ]),
+  ),
+  'deploy/helm/sandlot/files/confine.yaml': () => partOf('confine-provisioner.yaml', 'spec'),
 };
+
+/** The first such part of a manifest in deploy/rbac, comments included: the chart has other names around it. */
+async function partOf(file, key) {
+  const text = await readFile(join(root, 'deploy', 'rbac', file), 'utf8');
+  const found = new RegExp(`^${key}:\\n(?:(?: .*)?\\n)+`, 'm').exec(text);
+  if (!found) throw new Error(`deploy/rbac/${file} has no ${key}`);
+  return found[0];
+}
 
 function settings() {
   const services = [
@@ -52,7 +80,12 @@ ${describeSettings(services)}
 
 What \`services/standalone/dist/migrate.js\` reads; see [use your own NATS and PostgreSQL](../how-to/use-your-own-nats-and-postgresql.md).
 
-${describeSettings([{ name: 'migrate', config: migrateConfig }])}`;
+${describeSettings([{ name: 'migrate', config: migrateConfig }])}
+## sandlot-admin
+
+What \`services/admin/dist/main.js\` reads; options of the command line win.
+
+${describeSettings([{ name: 'sandlot-admin', config: adminConfig }])}`;
 }
 
 function errors() {
@@ -73,6 +106,47 @@ ${rows.join('\n')}
 `;
 }
 
+function health() {
+  const sections = Object.entries(healthCodes).map(
+    ([code, { severity, title, hint, page }]) =>
+      `## ${code}\n\n**${title}** (${severity}).\n\n${hint} More: [${page.split('/').at(-1)}](../${page.replace('docs/', '')}).\n`,
+  );
+  return `# Health codes
+
+What \`GET /api/v1/admin/health\` and \`sandlot-admin health\` can find. ${generated}
+
+A code never changes its meaning. \`since\` is when the gateway that was asked saw it first: it looks twice a minute, and forgets with its process.
+The codes are \`libs/contracts/src/http/health.ts\`; what is found when, \`services/gateway/src/health/findings.ts\`, and in the processes
+that alone can know, what they add to \`Conditions\` of \`libs/service-kit\`. An error needs somebody now; a warning can wait for the morning.
+
+${sections.join('\n')}`;
+}
+
+function metrics() {
+  const unit = (name, type) => {
+    const suffix = /_(seconds|bytes|ratio)(?:_total)?$/.exec(name)?.[1];
+    return suffix ?? (type === 'counter' ? 'count' : 'number');
+  };
+  const rows = Object.entries(metricTable).map(([name, { type, labels, services, help, only }]) => {
+    const where = services.length === 5 ? 'every' : services.join(', ');
+    const shown = labels.map((label) => `\`${label}\``).join(', ');
+    return `| \`${name}\` | ${type} | ${unit(name, type)} | ${shown} | ${where} | ${help.replace(/\.$/, '')}${only ? `; ${only}` : ''} |`;
+  });
+  return `# Metrics
+
+What \`/metrics\` shows on port 9090 of every process, in Prometheus' text format. ${generated}
+
+The table is \`libs/contracts/src/metric-table.ts\`. A test compares it with a running platform, and every dashboard and alert with it: see
+[watch it with Prometheus](../how-to/watch-with-prometheus.md). Labels have closed sets of values; only \`sandlot_sandbox_requests_total\` names users and
+sandboxes, and only where that was asked for. What several processes of a service show of the whole platform (\`sandlot_sandboxes\`, \`sandlot_health_findings\`,
+\`sandlot_backup_…\`) is the same in each: take the \`max\`, not the \`sum\`.
+
+| name | type | unit | labels | service | what it says |
+|---|---|---|---|---|---|
+${rows.join('\n')}
+`;
+}
+
 function permissions() {
   const list = (subjects) => subjects.map((subject) => `- \`${subject}\``).join('\n');
   const sections = natsServices.map((service) => {
@@ -89,6 +163,46 @@ They follow from \`natsNeeds\` in \`libs/embedded/src/nats-permissions.ts\`. The
 with at most ${natsPermissions('auth').allow_responses.max} messages within ${natsPermissions('auth').allow_responses.expires}.
 
 ${sections.join('\n')}`;
+}
+
+async function httpConformance() {
+  const { date, versions, conformance, smuggling } = JSON.parse(await readFile(join(root, 'bench/proxy/results/peers.json'), 'utf8'));
+  const peers = Object.keys(versions);
+  const judged = (said, right) => (said === undefined ? '' : right.includes(said) ? said : `**${said}**`);
+  const rows = CONFORMANCE_CASES.map(({ rfc, what, right, ours = right[0] }) => {
+    const theirs = peers.map((peer) => judged(conformance[`${rfc} ${what}`]?.[peer], right));
+    return `| ${rfc} | ${what} | ${ours} | ${theirs.join(' | ')} |`;
+  });
+  const right = peers.map(
+    (peer) => CONFORMANCE_CASES.filter((one) => one.right.includes(conformance[`${one.rfc} ${one.what}`]?.[peer])).length,
+  );
+  const refused = SMUGGLING_PAYLOADS.filter((payload) => payload.refused);
+  const passed = peers.map((peer) => refused.filter(({ name }) => smuggling[name]?.[peer].count > 0).length);
+  const flawed = peers.map((peer) => SMUGGLING_PAYLOADS.filter(({ name }) => smuggling[name]?.[peer].flaws.length > 0).length);
+  return `# HTTP, case by case
+
+What RFC 9110 and 9112 ask of a forwarder, what the proxy does, and what others do as they are usually set up. ${generated}
+
+The proxy's column is what \`services/proxy/src/conformance.int.spec.ts\` finds in every test run; the cases are in \`testing/conformance-cases.ts\`
+beside it. The others were asked on ${date} by \`bench/proxy/peers.ts\`, with the configurations in \`bench/proxy/parts\`:
+${Object.values(versions).join(', ')}. **Bold** is what the RFC does not allow, or what loses something; where it leaves a choice, every choice is plain.
+
+| RFC | case | Sandlot | ${peers.join(' | ')} |
+|---|---|---|${'---|'.repeat(peers.length)}
+${rows.join('\n')}
+| | as the RFC has it | ${CONFORMANCE_CASES.length} of ${CONFORMANCE_CASES.length} | ${right.join(' | ')} |
+
+## Requests with two readings
+
+${SMUGGLING_PAYLOADS.length} payloads (\`services/proxy/src/testing/smuggling-payloads.ts\`), of which ${refused.length} must not reach an upstream: both lengths, folded lines, bare LF, chunk sizes, spaces
+before colons, Hosts, targets, controls and more. Some of those are ours to refuse and not the RFC's, so the first row is no verdict on the
+others; the second is what an upstream got that another reader could take differently.
+
+| | Sandlot | ${peers.join(' | ')} |
+|---|---|${'---|'.repeat(peers.length)}
+| reached the upstream, of ${refused.length} | 0 | ${passed.join(' | ')} |
+| reached it in a form that is not canonical, of ${SMUGGLING_PAYLOADS.length} | 0 | ${flawed.join(' | ')} |
+`;
 }
 
 async function decisions() {

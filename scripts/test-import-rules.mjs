@@ -20,9 +20,10 @@ const sound = {
   'libs/kernel/src/index.ts': "import 'node:crypto'; import type {} from 'zod'; export const a = 1;",
   'libs/contracts/src/index.ts': "import '@sandlot/kernel'; import 'zod';",
   'libs/testing/src/index.ts': 'export const t = 1;',
+  'tools/testbed/src/index.ts': "import '@sandlot/testing';",
   'libs/event-store/src/index.ts': "import '@sandlot/contracts'; import 'pg'; import './inside.js';",
   'libs/event-store/src/inside.ts': 'export const i = 1;',
-  'libs/event-store/src/inside.spec.ts': "import '@sandlot/testing'; import './inside.js';",
+  'libs/event-store/src/inside.spec.ts': "import '@sandlot/testing'; import '@sandlot/testbed'; import './inside.js';",
   'services/auth/src/domain/user/user.ts': "import '@sandlot/kernel'; import '@sandlot/contracts';",
   'services/auth/src/index.ts': "import './auth.module.js';",
   'services/auth/src/auth.module.ts': "import './adapters/store.js'; import './domain/user/user.js';",
@@ -47,6 +48,7 @@ const broken = {
   'libs-never-import-services': { 'libs/event-store/src/libs.ts': "import '@sandlot/audit';" },
   'only-the-module-picks-adapters': { 'services/auth/src/adapter.ts': "import './adapters/store.js';" },
   'production-never-imports-testing': { 'services/auth/src/production.ts': "import '@sandlot/testing';" },
+  'only-specs-start-clusters': { 'services/auth/src/clusters.ts': "import '@sandlot/testbed';" },
   'the-sandbox-runtime-stands-alone': { 'runtime/src/alone.ts': "import 'pg';" },
   'no-names-that-say-nothing': {
     'services/auth/src/names.ts': "import './utils.js';",
@@ -64,7 +66,7 @@ async function violations(files) {
     }
     for (const file of ['.dependency-cruiser.cjs', 'tsconfig.paths.json', 'tsconfig.base.json'])
       await copyFile(join(root, file), join(dir, file));
-    const args = ['--config', '.dependency-cruiser.cjs', '--output-type', 'json', 'libs', 'services', 'runtime'];
+    const args = ['--config', '.dependency-cruiser.cjs', '--output-type', 'json', 'libs', 'services', 'runtime', 'tools'];
     const program = join(root, 'node_modules', 'dependency-cruiser', 'bin', 'dependency-cruise.mjs');
     const { stdout } = await promisify(execFile)(process.execPath, [program, ...args], { cwd: dir }).catch((error) => {
       if (error.stdout) return error;

@@ -16,5 +16,7 @@ else
   make install || stop 'It could not be installed, so no test ran.'
   make build || echo 'It does not compile cleanly, which make check reports; the tests run all the same.'
   node scripts/find-nats-server.mjs || stop 'There is no nats-server, or no build to look for one, so no test ran.'
+  scripts/install-test-programs.sh
+  node scripts/prepare-testbed.mjs "$@" || echo 'There is no Kubernetes to test on; the tests that need one will fail.'
 fi
 exec node scripts/run-tests.mjs "$@"
