@@ -1,6 +1,5 @@
-import { context, isSpanContextValid, trace } from '@opentelemetry/api';
 import { deriveId, systemClock, type Clock, type CommandContext } from '@sandlot/kernel';
-import type { RecordedEvent } from '@sandlot/event-store';
+import { activeTraceparent, type RecordedEvent } from '@sandlot/event-store';
 
 /**
  * The context of a command that a service issues because of an event. When the event is handled again, the command has the same id and
@@ -19,10 +18,4 @@ export function contextFrom(
     causationId: event.id,
     ...(traceparent && { traceparent }),
   };
-}
-
-function activeTraceparent(): string | undefined {
-  const span = trace.getSpanContext(context.active());
-  if (!span || !isSpanContextValid(span)) return undefined;
-  return `00-${span.traceId}-${span.spanId}-${span.traceFlags.toString(16).padStart(2, '0')}`;
 }

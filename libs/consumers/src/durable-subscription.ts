@@ -20,6 +20,8 @@ import type { MessageProcessor, RegisteredConsumer } from './message-processor.j
 const pullExpiresMs = 5_000;
 /** Failed events that wait for their next attempt count too, so this must be far above what is handled at once. */
 const maxAckPending = 10_000;
+/** Services that start for the first time may find each other's first events. */
+const newForMs = 60_000;
 
 /**
  * Keeps one durable consumer delivering, whatever happens: a reconnect, missed heartbeats, the consumer or its stream taken away. Ends
@@ -80,9 +82,10 @@ export class DurableSubscription {
     };
     const present = await this.manager.consumers.info(this.stream, durable).catch(unlessMissing);
     if (!present) {
-      // On an empty log nothing else is to be expected; later it is news, since a consumer that was there has gone.
-      const { state } = await this.manager.streams.info(this.stream);
-      const level = state.last_seq > 0 ? 'warn' : 'log';
+      // On a new log nothing else is to be expected; later it is news, since a consumer that was there has gone.
+      const { state, created } = await this.manager.streams.info(this.stream);
+      const isNew = state.last_seq === 0 || Date.now() - Date.parse(created) < newForMs;
+      const level = isNew ? 'log' : 'warn';
       this.logger[level]('a durable consumer is made and begins at the first event of the log', { consumer: durable });
       const fixed = { durable_name: durable, ack_policy: AckPolicy.Explicit, deliver_policy: DeliverPolicy.All };
       return this.manager.consumers.add(this.stream, { ...fixed, ...settings });

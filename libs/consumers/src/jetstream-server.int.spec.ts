@@ -3,7 +3,7 @@ import { Controller } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import { headers } from '@nats-io/transport-node';
 import { jetstream } from '@nats-io/jetstream';
-import { allOf, DEAD_STREAM, DOMAIN_STREAM, UserDisabled, ApiKeyRevoked } from '@sandlot/contracts';
+import { allOf, catalogue, DEAD_STREAM, DOMAIN_STREAM, UserDisabled, ApiKeyRevoked, type EventDefinition } from '@sandlot/contracts';
 import type { RecordedEvent } from '@sandlot/event-store';
 import { waitFor } from '@sandlot/testing';
 import { dead, DurableConsumer, OnEvent, retry, type Delivery } from './index.js';
@@ -282,4 +282,36 @@ describe('a durable consumer', () => {
       await expect(serve(log.connection, [], { classes })).rejects.toThrow('is in no module');
     });
   });
+});
+
+describe('an event of a newer version', () => {
+  it('waits for a process that can read it, and holds up no other', async () => {
+    const log = await startTestLog(); // of its own: in any other consumer it would wait as well
+    const durable = 'test-newer';
+    const disable = (id: string) => log.append('user', id, UserDisabled({}));
+    const types: string[] = [];
+    await serve(log.connection, [userConsumer(durable, (event) => types.push(event.type), { onError: () => dead('no') })]);
+    const known = await log.manager.streams.getMessage(DOMAIN_STREAM, { seq: await disable('one') });
+    const newer = headers();
+    for (const [name, [value]] of known!.header) if (!name.startsWith('Nats-')) newer.set(name, value!);
+    newer.set('ce-type', 'dev.sandlot.user.disabled.v2');
+    await jetstream(log.connection).publish('sandlot.auth.user.two', '{}', { headers: newer });
+    const later = await disable('three');
+    const info = () => log.manager.consumers.info(DOMAIN_STREAM, durable);
+    await waitFor(async () => {
+      const { num_pending: pending, num_ack_pending: unsettled } = await info();
+      return pending === 0 && unsettled === 1 && types.length === 2;
+    });
+    expect(types).toEqual(['user.disabled.v1', 'user.disabled.v1']);
+
+    const everything = catalogue as Map<string, EventDefinition>;
+    everything.set('user.disabled.v2', { type: 'user.disabled.v2', schema: UserDisabled.schema });
+    try {
+      await waitFor(async () => (await info()).ack_floor.stream_seq >= later, { within: 20_000, describe: 'it is handled' });
+    } finally {
+      everything.delete('user.disabled.v2');
+    }
+    expect(types).toEqual(['user.disabled.v1', 'user.disabled.v1', 'user.disabled.v2']);
+    expect((await log.manager.streams.info(DEAD_STREAM)).state.messages).toBe(0);
+  }, 30_000);
 });

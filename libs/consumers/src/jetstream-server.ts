@@ -4,6 +4,7 @@ import { Server, type CustomTransportStrategy, type MessageHandler } from '@nest
 import type { NatsConnection } from '@nats-io/transport-node';
 import { JetStreamApiError, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import { DomainError } from '@sandlot/kernel';
+import { headerValues } from '@sandlot/contracts';
 import { fromWire } from '@sandlot/event-store';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { DeadLetters } from './dead-letters.js';
@@ -118,7 +119,12 @@ export class JetStreamServer extends Server implements CustomTransportStrategy {
     });
     if (!message) throw new DomainError('NOT_FOUND', `the log has no event at position ${position}`);
     try {
-      const event = fromWire(message.subject, (name) => message.header.get(name) || undefined, message.data, message.seq);
+      const event = fromWire(
+        message.subject,
+        headerValues((name) => message.header.get(name)),
+        message.data,
+        message.seq,
+      );
       if (!event.known) throw new TypeError(`this version does not know events of the type ${event.type}`);
       await processor.handle(event, { durable, subject: message.subject, position, attempt: 1, signal: this.draining.signal });
     } catch (cause) {

@@ -1,7 +1,8 @@
 import type { LoggerService } from '@nestjs/common';
 import type { JsMsg } from '@nats-io/jetstream';
+import { isNewerVersion } from '@sandlot/contracts';
 import { crashPoint } from '@sandlot/kernel';
-import { fromWire, type RecordedEvent } from '@sandlot/event-store';
+import { fromDelivery, type RecordedEvent } from '@sandlot/event-store';
 import type { DeadLetters } from './dead-letters.js';
 import type { Delivery, DurableConsumerOptions } from './durable-consumer.js';
 import { backoff, dead, retry, type FailurePolicy } from './failure-policy.js';
@@ -9,6 +10,9 @@ import type { ConsumerMetrics } from './metrics.js';
 import { matches } from './subject-filter.js';
 import { withinTraceOf } from './trace.js';
 import { chainOf } from './error-chain.js';
+
+/** How often it is looked whether a newer process is there by now. */
+const newerVersionMs = 5_000;
 
 export type Handler = (event: RecordedEvent, delivery: Delivery) => Promise<void>;
 
@@ -58,10 +62,18 @@ export class MessageProcessor {
     const { metrics, logger } = this.processing;
     let event: RecordedEvent;
     try {
-      event = fromWire(message.subject, (name) => message.headers?.get(name) || undefined, message.data, message.seq);
+      event = fromDelivery(message, message.seq);
     } catch (error) {
       logger.error('an event cannot be read', { consumer: durable, position: message.seq, error: chainOf(error) });
       return dead(`cannot be read: ${chainOf(error)}`);
+    }
+    if (!event.known && isNewerVersion(event.type)) {
+      logger.warn('an event of a newer version waits for a process that can read it', {
+        consumer: durable,
+        position: message.seq,
+        type: event.type,
+      });
+      return retry(newerVersionMs);
     }
     if (!event.known || !this.handlerFor(message.subject)) {
       metrics.skipped(durable);

@@ -1,11 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
+import { context, ROOT_CONTEXT, type Context } from '@opentelemetry/api';
 import { DomainError } from '@sandlot/kernel';
 import type { ReconcileReport } from '@sandlot/contracts';
 import type { z } from 'zod';
 import { chainOf } from './error-chain.js';
 import { backoff } from './failure-policy.js';
 import { ReconcileMetrics } from './metrics.js';
+import { withinTrace } from './trace.js';
 
 type Report = z.output<typeof ReconcileReport>;
 
@@ -38,10 +40,13 @@ interface Entry {
   failures: number;
   /** Of the run that is to begin, shared by all who have asked for it. */
   next?: PromiseWithResolvers<Reconciled>;
+  /** The trace of whoever asked for it first. */
+  trace: Context;
   timer?: NodeJS.Timeout;
 }
 
 const longestTimer = 2 ** 31 - 1;
+const sameWorkMs = 5_000;
 const reportedAtMost = 1_000;
 
 /**
@@ -152,11 +157,12 @@ export class ReconcileLoop {
 
   private request(id: string): Promise<Reconciled> {
     if (this.stopping.signal.aborted) return Promise.reject(stopped(this.options.name));
-    const entry = this.entries.get(id) ?? { running: false, failures: 0 };
+    const entry = this.entries.get(id) ?? { running: false, failures: 0, trace: ROOT_CONTEXT };
     this.entries.set(id, entry);
     clearTimeout(entry.timer);
     entry.timer = undefined;
     if (entry.next) return entry.next.promise;
+    entry.trace = context.active();
     const next = (entry.next = Promise.withResolvers<Reconciled>());
     next.promise.catch(() => undefined); // a retry of the loop's own has nobody who waits
     if (!entry.running) this.ready.add(id);
@@ -182,11 +188,13 @@ export class ReconcileLoop {
   /** Never rejects. */
   private async run(id: string, entry: Entry): Promise<void> {
     const { resolve, reject } = entry.next!;
+    const { trace } = entry;
     entry.next = undefined;
     entry.running = true;
     const startedAt = performance.now();
     try {
-      const result = (await this.options.reconcile(id, this.interrupting.signal)) ?? {};
+      const reconcile = () => this.options.reconcile(id, this.interrupting.signal);
+      const result = (await withinTrace(`reconcile ${this.options.name}`, trace, reconcile)) ?? {};
       this.metrics.ran('succeeded', startedAt);
       entry.failures = 0;
       if (result.changed) this.changed(id, result.changed);
@@ -215,7 +223,9 @@ export class ReconcileLoop {
 
   private later(id: string, entry: Entry, afterMs: number): void {
     if (entry.next || this.stopping.signal.aborted) return;
-    entry.timer = setTimeout(() => void this.request(id), Math.min(Math.max(0, afterMs), longestTimer)).unref();
+    // What is looked at again at once is part of the same work; a look in an hour is not.
+    const trace = afterMs <= sameWorkMs ? context.active() : ROOT_CONTEXT;
+    entry.timer = setTimeout(() => void context.with(trace, () => this.request(id)), Math.min(Math.max(0, afterMs), longestTimer)).unref();
   }
 
   private async passes(): Promise<void> {

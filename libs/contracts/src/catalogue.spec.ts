@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Fact } from '@sandlot/kernel';
-import { catalogue, readFact, upcasters } from './catalogue.js';
+import { catalogue, isNewerVersion, readFact, upcasters } from './catalogue.js';
 import { eventReference } from './event-reference.js';
 import { aggregates } from './subjects.js';
 
@@ -37,6 +37,12 @@ describe('the catalogue', () => {
     expect(() =>
       readFact('user.created.v1', { username: 'alice', role: 'user', personal: { email: 'alice@example.com', displayName: null } }),
     ).toThrow('must be sealed');
+  });
+
+  it('tells an event in a newer shape from one of a kind that it does not know', () => {
+    expect(
+      ['user.created.v2', 'user.created.v10', 'user.created.v1', 'user.created.v0', 'user.promoted.v9', 'user.created'].map(isNewerVersion),
+    ).toEqual([true, true, false, false, false, false]);
   });
 
   it('names every type after an aggregate that somebody owns', () => {

@@ -1,10 +1,14 @@
 import type { z } from 'zod';
 import type { Fact } from '@sandlot/kernel';
 import * as apikey from './events/apikey-events.js';
+import * as discovery from './events/discovery-events.js';
 import * as ledger from './events/ledger-events.js';
+import * as masterkey from './events/masterkey-events.js';
 import * as namespace from './events/namespace-events.js';
 import * as operation from './events/operation-events.js';
+import * as preview from './events/preview-events.js';
 import * as route from './events/route-events.js';
+import * as runtime from './events/runtime-events.js';
 import * as sandbox from './events/sandbox-events.js';
 import * as user from './events/user-events.js';
 
@@ -21,7 +25,9 @@ function definitionsOf(module: Record<string, unknown>): EventDefinition[] {
 
 /** Every event that this version can read or write, by type. docs/reference/events.md is generated from it. */
 export const catalogue: ReadonlyMap<string, EventDefinition> = new Map(
-  [user, apikey, ledger, namespace, sandbox, route, operation].flatMap(definitionsOf).map((definition) => [definition.type, definition]),
+  [user, apikey, masterkey, ledger, namespace, sandbox, preview, route, runtime, discovery, operation]
+    .flatMap(definitionsOf)
+    .map((definition) => [definition.type, definition]),
 );
 
 /**
@@ -39,4 +45,12 @@ export function readFact(type: string, data: unknown): Fact | undefined {
   }
   const definition = catalogue.get(type);
   return definition && { type, data: definition.schema.parse(data) };
+}
+
+/** Whether this version knows the event, but only in an older shape: a newer service has written it. One of a kind that it does not know is none. */
+export function isNewerVersion(type: string): boolean {
+  const mark = type.lastIndexOf('.v');
+  if (mark < 0 || catalogue.has(type) || type in upcasters) return false;
+  const [kind, version] = [type.slice(0, mark + 2), Number(type.slice(mark + 2))];
+  return [...catalogue.keys()].some((known) => known.startsWith(kind) && Number(known.slice(kind.length)) < version);
 }

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { newId } from '@sandlot/kernel';
-import { fromHeaders, hashEvent, toHeaders, type Envelope } from './envelope.js';
+import { fromHeaders, hashEvent, headerValues, parseHeaders, toHeaders, type Envelope } from './envelope.js';
 import { aggregateRef, refOf, subjectOf } from './subjects.js';
 
 const envelope: Envelope = {
@@ -19,7 +20,10 @@ const envelope: Envelope = {
 const subject = subjectOf(envelope.aggregate);
 const roundTrip = (each: Envelope) => {
   const headers = new Map(toHeaders(each));
-  return fromHeaders(subjectOf(each.aggregate), (name) => headers.get(name));
+  return fromHeaders(
+    subjectOf(each.aggregate),
+    headerValues((name) => headers.get(name)),
+  );
 };
 
 describe('the envelope', () => {
@@ -83,7 +87,33 @@ describe('the envelope', () => {
     ['ce-correlationid', '%E0%A4%A'],
   ])('is refused with %s: %j', (name, value) => {
     const headers = new Map([...toHeaders(envelope), [name, value]]);
-    expect(() => fromHeaders(subject, (each) => headers.get(each))).toThrow();
+    expect(() =>
+      fromHeaders(
+        subject,
+        headerValues((each) => headers.get(each)),
+      ),
+    ).toThrow();
+  });
+});
+
+describe('a header block', () => {
+  const block = (lines: readonly (readonly [string, string])[]) =>
+    `NATS/1.0\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`;
+  const headers = toHeaders(envelope);
+  const values = headerValues((name) => new Map(headers).get(name));
+
+  it('gives what stands in it, in whatever order, among whatever else', () => {
+    expect(parseHeaders(block(headers))).toEqual(values);
+    expect(parseHeaders(block([...headers].reverse()))).toEqual(values);
+    expect(parseHeaders(block([['Nats-Msg-Id', 'x'], ['ce-unknown', 'x'], ...headers, ['cx', 'y']]))).toEqual(values);
+    expect(parseHeaders(block(headers).replaceAll(': ', ':'))).toEqual(values);
+  });
+
+  it('counts the first where a header stands twice, and none where it is empty', () => {
+    expect(parseHeaders(block([...headers, ['ce-id', 'other']]))).toEqual(values);
+    expect(parseHeaders(block([['ce-id', '']]))).toEqual(headerValues(() => undefined));
+    expect(parseHeaders('NATS/1.0\r\n\r\n')).toEqual(headerValues(() => undefined));
+    expect(parseHeaders('')).toEqual(headerValues(() => undefined));
   });
 });
 
@@ -92,7 +122,11 @@ describe('the hash of an event', () => {
   const body = Buffer.from('{"username":"alice"}');
   const hashOf = (fields: Iterable<readonly [string, string]>, bytes: Uint8Array = body, on = subject) => {
     const map = new Map(fields);
-    return hashEvent(on, (name) => map.get(name), bytes);
+    return hashEvent(
+      on,
+      headerValues((name) => map.get(name)),
+      bytes,
+    );
   };
   const hash = hashOf(headers);
 
@@ -117,6 +151,14 @@ describe('the hash of an event', () => {
       const changed = Buffer.from(body);
       changed[bit >> 3]! ^= 1 << (bit & 7);
       expect(hashOf(headers, changed)).not.toBe(hash);
+    }
+  });
+
+  it('does not depend on how much there is to hash', () => {
+    const head = `${subject}\n${headers.map(([, value]) => value).join('\n')}\n\n`;
+    for (const size of [0, 1, 1_000, 100_000, 300_000]) {
+      const bytes = Buffer.alloc(size, 'x');
+      expect(hashOf(headers, bytes)).toBe(createHash('sha256').update(head).update(bytes).digest('base64url'));
     }
   });
 

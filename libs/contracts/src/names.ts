@@ -30,9 +30,13 @@ export const SandboxName = z
   .regex(dnsLabel, 'must match [a-z]([a-z0-9-]*[a-z0-9])?')
   .describe('1 to 40 characters, [a-z]([a-z0-9-]*[a-z0-9])?');
 
+/** A sandbox that is known by its id is named by it, as a DNS label: `sbx_01k…` is `sbx-01k…`. Of a name, the name: it has no `_`. */
+export const nameOfId = (idOrName: string): string => idOrName.replace('_', '-');
+
 export const UserIdSchema = idSchema('usr', 'a user id');
 export const KeyIdSchema = idSchema('key', 'a key id');
 export const SandboxIdSchema = idSchema('sbx', 'a sandbox id');
+export const PreviewIdSchema = idSchema('prv', 'a preview id');
 export const Timestamp = z.iso.datetime();
 
 /** The brand is the compiler's only: what comes out is the string that went in. */

@@ -3,10 +3,14 @@ export const aggregates = {
   user: 'auth',
   username: 'auth',
   apikey: 'auth',
+  masterkey: 'auth',
   ledger: 'provisioner',
   namespace: 'provisioner',
   sandbox: 'provisioner',
   route: 'provisioner',
+  preview: 'provisioner',
+  runtime: 'provisioner',
+  discovery: 'provisioner',
 } as const;
 
 export type OwnedAggregate = keyof typeof aggregates;
@@ -24,6 +28,10 @@ export const DOMAIN_STREAM = 'DOMAIN';
 export const DOMAIN_SUBJECTS = 'sandlot.*.*.*';
 export const ACCESS_STREAM = 'ACCESS';
 export const ACCESS_SUBJECT = 'access.requests';
+/** Where the proxies say which sandboxes are in use. No stream: who was not there to hear it takes them for used. */
+export const ACTIVITY_SUBJECT = 'activity.sandboxes';
+/** Core NATS, never stored: what proxies tell each other of what has passed. */
+export const LIMITS_SUBJECT = 'limits.passed';
 export const DEAD_STREAM = 'DEAD';
 export const deadSubject = (durable: string): string => `dead.${durable}`;
 
@@ -38,14 +46,19 @@ export function operationRef(context: Context, aggregate: 'projection' | 'consum
 
 const token = /^[A-Za-z0-9_-]{1,128}$/;
 
+/** Whether an aggregate can have this id; what cannot be one names nothing. */
+export const isAggregateId = (id: string): boolean => token.test(id);
+
 export function subjectOf({ context, aggregate, id }: AggregateRef): string {
-  if (!token.test(id)) throw new RangeError(`not an aggregate id: ${JSON.stringify(id)}`);
+  if (!isAggregateId(id)) throw new RangeError(`not an aggregate id: ${JSON.stringify(id)}`);
   return `sandlot.${context}.${aggregate}.${id}`;
 }
 
+const domainSubject = /^sandlot\.([^.]+)\.([^.]+)\.([^.]+)$/;
+
 export function refOf(subject: string): AggregateRef {
-  const [root, context, aggregate, id, ...more] = subject.split('.');
-  if (root !== 'sandlot' || !context || !aggregate || !id || more.length > 0) throw new RangeError(`not a domain subject: ${subject}`);
+  const [, context, aggregate, id] = domainSubject.exec(subject) ?? [];
+  if (!id) throw new RangeError(`not a domain subject: ${subject}`);
   return { context, aggregate, id } as AggregateRef;
 }
 

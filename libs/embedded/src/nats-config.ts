@@ -27,24 +27,26 @@ export function natsConfig(options: {
   port: number;
   users?: NatsUser[];
   cluster?: NatsCluster;
-  monitor?: boolean;
+  monitorPort?: number;
+  maxStoreBytes?: number;
+  syncsEachWrite?: boolean;
 }): string {
-  const { dataDir, port, users, cluster, monitor } = options;
+  const { dataDir, port, users, cluster, monitorPort, maxStoreBytes = Number.MAX_SAFE_INTEGER, syncsEachWrite = true } = options;
   return JSON.stringify(
     {
       host: '127.0.0.1',
       port: port === 0 ? -1 : port,
-      ...(monitor && { http: '127.0.0.1:-1' }),
+      ...(monitorPort !== undefined && { http: `127.0.0.1:${monitorPort === 0 ? -1 : monitorPort}` }),
       server_name: cluster?.serverName ?? 'sandlot',
       ports_file_dir: dataDir,
       max_payload: MB,
       jetstream: {
         store_dir: dataDir, // nats-server adds /jetstream
         // Without it a power cut loses what was acknowledged in the last two minutes.
-        sync_interval: 'always',
+        ...(syncsEachWrite && { sync_interval: 'always' }),
         max_memory_store: 256 * MB,
         // The default is three quarters of the disk that is free at this start. 0 and -1 mean that too.
-        max_file_store: Number.MAX_SAFE_INTEGER,
+        max_file_store: maxStoreBytes,
       },
       ...(users && { authorization: { users } }),
       ...(cluster && {

@@ -14,7 +14,7 @@ const streams = [
   { name: 'ACCESS', subjects: ['access.>'], allow_direct: true },
   { name: 'DEAD', subjects: ['dead.>'], allow_direct: true },
 ];
-const buckets = ['keys', 'routes', 'subject-keys', 'idempotency'];
+const buckets = ['keys', 'routes', 'subject-keys', 'idempotency', 'operations'];
 const others = (service: NatsService) => natsServices.filter((other) => other !== service);
 
 describe('the NATS identity of', () => {
@@ -87,20 +87,19 @@ describe('the NATS identity of', () => {
       expect(await allowed(service, subjects)).toEqual([]);
     });
 
-    it('may not delete, purge, restore or move anything, nor change a stream unless it is the migrator', async () => {
+    it('may not purge or move anything, nor make, change, copy or replace a stream unless that is what it is for', async () => {
       const all = [...streams.map(({ name }) => name), ...buckets.map((bucket) => `KV_${bucket}`)];
-      const verbs = [
-        'DELETE',
+      const verbs = (stream: string) => [
         'PURGE',
         'MSG.DELETE',
-        'RESTORE',
-        'SNAPSHOT',
         'LEADER.STEPDOWN',
         'PEER.REMOVE',
-        ...(service === 'migrator' ? [] : ['CREATE', 'UPDATE']),
+        ...(has.defines ? [] : ['CREATE', 'UPDATE']),
+        ...(has.restores ? [] : ['DELETE', 'RESTORE']),
+        ...(has.snapshots?.includes(stream) ? [] : ['SNAPSHOT']),
       ];
       const subjects = [
-        ...all.flatMap((stream) => verbs.map((verb) => `$JS.API.STREAM.${verb}.${stream}`)),
+        ...all.flatMap((stream) => verbs(stream).map((verb) => `$JS.API.STREAM.${verb}.${stream}`)),
         '$JS.API.STREAM.CREATE.OTHER',
         '$JS.API.ACCOUNT.PURGE.$G',
       ];
@@ -162,6 +161,16 @@ describe('the NATS identity of', () => {
         expect(refusal).toContain('Permissions Violation');
       }
     });
+  });
+
+  it('proxies, and nobody else, tell each other what has passed', async () => {
+    const heard = new Promise<string>((resolve) => {
+      connections.proxy.subscribe('limits.passed', { max: 1, callback: (_, message) => resolve(message.string()) });
+    });
+    await connections.proxy.flush();
+    expect(await allowed('gateway', ['limits.passed'])).toEqual([]);
+    connections.proxy.publish('limits.passed', 'x');
+    expect(await heard).toBe('x');
   });
 
   it('auth appends to its own subjects, reads the log and fills its buckets', async () => {

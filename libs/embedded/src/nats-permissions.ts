@@ -1,30 +1,36 @@
 import {
   ACCESS_STREAM,
+  ACTIVITY_SUBJECT,
   DEAD_STREAM,
   deadSubject,
   DOMAIN_STREAM,
   IDEMPOTENCY_BUCKET,
   KEYS_BUCKET,
+  LIMITS_SUBJECT,
+  OPERATIONS_BUCKET,
   ROUTES_BUCKET,
   SUBJECT_KEYS_BUCKET,
 } from '@sandlot/contracts';
 import type { NatsPermissions } from './nats-config.js';
 
 /*
- * Who may do what on NATS, enforced by the server. Nobody may delete, purge or restore anything; only the migrator makes streams.
+ * Who may do what on NATS, enforced by the server. Only the migrator makes streams. Nobody may delete, purge or restore
+ * anything but the restorer, whose seed no running service has.
  *
  * Known and accepted: an ordered consumer has a random name and its settings stand in the body of the request, where subjects cannot see
  * them. So who reads a stream may make consumers of any name on it, except those that are declared here as another service's, and may
  * have it delivered to a subject that he could not publish to.
  */
 
-const services = ['auth', 'provisioner', 'audit', 'gateway', 'proxy', 'migrator'] as const;
+const services = ['auth', 'provisioner', 'audit', 'gateway', 'proxy', 'migrator', 'backup', 'restorer'] as const;
 export const natsServices: readonly NatsService[] = services;
 export type NatsService = (typeof services)[number];
 
 interface Needs {
   /** Subjects that it publishes to, besides what follows from the rest. */
   publishes?: string[];
+  /** Subjects that it listens to, besides its own messages. */
+  hears?: string[];
   /** Streams that it reads with ordered consumers and gets. */
   reads?: string[];
   /** Its durable consumers on DOMAIN, `<service>-<handler>`. A new one must be added here: subjects know no prefixes of a token. */
@@ -34,10 +40,14 @@ interface Needs {
   calls?: NatsService[];
   /** Streams that it makes and changes. */
   defines?: string[];
+  /** Streams that it takes snapshots of. */
+  snapshots?: string[];
+  /** Streams that it makes from snapshots, in the place of what is there. */
+  restores?: string[];
 }
 
-const bucketStream = (bucket: string) => `KV_${bucket}`;
-const buckets = [KEYS_BUCKET, ROUTES_BUCKET, SUBJECT_KEYS_BUCKET, IDEMPOTENCY_BUCKET];
+const buckets = [KEYS_BUCKET, ROUTES_BUCKET, SUBJECT_KEYS_BUCKET, IDEMPOTENCY_BUCKET, OPERATIONS_BUCKET];
+const allStreams = [DOMAIN_STREAM, ACCESS_STREAM, DEAD_STREAM, ...buckets.map(bucketStream)];
 
 export const natsNeeds: Record<NatsService, Needs> = {
   auth: {
@@ -48,8 +58,18 @@ export const natsNeeds: Record<NatsService, Needs> = {
   },
   provisioner: {
     publishes: ['sandlot.provisioner.>'],
+    hears: [ACTIVITY_SUBJECT], // from the proxies
     reads: [DOMAIN_STREAM, DEAD_STREAM],
-    durables: ['provisioner-namespace', 'provisioner-quota', 'provisioner-sandbox', 'provisioner-route', 'provisioner-user'],
+    durables: [
+      'provisioner-namespace',
+      'provisioner-quota',
+      'provisioner-network-policy',
+      'provisioner-service-account',
+      'provisioner-sandbox',
+      'provisioner-route',
+      'provisioner-lifetime',
+      'provisioner-user',
+    ],
     buckets: { [ROUTES_BUCKET]: 'writes' },
     calls: ['auth'],
   },
@@ -58,16 +78,30 @@ export const natsNeeds: Record<NatsService, Needs> = {
     reads: [DOMAIN_STREAM, ACCESS_STREAM, DEAD_STREAM],
   },
   gateway: {
-    buckets: { [IDEMPOTENCY_BUCKET]: 'writes' },
-    calls: ['auth', 'provisioner', 'audit'],
+    buckets: { [IDEMPOTENCY_BUCKET]: 'writes', [OPERATIONS_BUCKET]: 'reads' },
+    calls: ['auth', 'provisioner', 'audit', 'proxy'], // the proxy explains its decisions
   },
   proxy: {
-    publishes: ['access.>'],
+    publishes: ['access.>', ACTIVITY_SUBJECT, LIMITS_SUBJECT],
+    hears: [LIMITS_SUBJECT], // what passed in other proxies
     buckets: { [KEYS_BUCKET]: 'reads', [ROUTES_BUCKET]: 'reads' },
     calls: ['provisioner'], // wakes paused sandboxes
   },
   migrator: {
-    defines: [DOMAIN_STREAM, ACCESS_STREAM, DEAD_STREAM, ...buckets.map(bucketStream)],
+    defines: allStreams,
+  },
+  backup: {
+    reads: [DOMAIN_STREAM],
+    buckets: {
+      [SUBJECT_KEYS_BUCKET]: 'reads', // which master keys a restored platform will need
+      [OPERATIONS_BUCKET]: 'writes', // that there is a backup
+    },
+    snapshots: [DOMAIN_STREAM, bucketStream(SUBJECT_KEYS_BUCKET), DEAD_STREAM, ACCESS_STREAM],
+  },
+  restorer: {
+    reads: [DOMAIN_STREAM],
+    defines: allStreams,
+    restores: allStreams,
   },
 };
 
@@ -88,13 +122,27 @@ export function natsPermissions(service: NatsService): NatsPermissions {
     ...Object.entries(needs.buckets ?? {}).flatMap(([bucket, use]) => bucketSubjects(bucket, use)),
     ...(needs.calls ?? []).map((callee) => `svc.${callee}.>`),
     ...(needs.defines ?? []).flatMap((stream) => ['CREATE', 'UPDATE', 'INFO'].map((verb) => `$JS.API.STREAM.${verb}.${stream}`)),
+    ...(needs.snapshots ?? []).flatMap((stream) => [
+      `$JS.API.STREAM.INFO.${stream}`,
+      `$JS.API.STREAM.SNAPSHOT.${stream}`,
+      `$JS.SNAPSHOT.ACK.${stream}.>`,
+    ]),
+    ...(needs.restores ?? []).flatMap((stream) => [
+      `$JS.API.STREAM.DELETE.${stream}`,
+      `$JS.API.STREAM.RESTORE.${stream}`,
+      `$JS.SNAPSHOT.RESTORE.${stream}.>`,
+    ]),
   ];
   const deny = needs.reads?.includes(DOMAIN_STREAM) ? durablesOfOthers(service).flatMap(touching) : [];
   return {
     publish: { allow: [...new Set(allow)], ...(deny.length > 0 && { deny }) },
-    subscribe: { allow: [`${inboxPrefix(service)}.>`, `svc.${service}.>`] },
+    subscribe: { allow: [`${inboxPrefix(service)}.>`, `svc.${service}.>`, ...(needs.hears ?? [])] },
     allow_responses: { max: 100, expires: '2m' }, // Nest answers a stream of values with a message for each
   };
+}
+
+function bucketStream(bucket: string): string {
+  return `KV_${bucket}`;
 }
 
 function reading(stream: string): string[] {

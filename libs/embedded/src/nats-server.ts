@@ -15,13 +15,17 @@ export interface NatsOptions {
   /** Who may connect, and what they may do. Without users, everybody on this machine may do everything. */
   users?: NatsUser[];
   cluster?: NatsCluster;
-  /** Adds the monitoring endpoint, on a free port of 127.0.0.1. */
+  /** Adds the monitoring endpoint, on a free port of 127.0.0.1, which a restart keeps. */
   monitor?: boolean;
+  /** The most that streams may hold together, default what the disk does. */
+  maxStoreBytes?: number;
+  /** Whether a write is on disk before it is acknowledged, the default. Only for what is checked and can be repeated may it be false. */
+  syncsEachWrite?: boolean;
   /** How long the start may take, in ms; recovery reads the whole store when its index was lost. Default 60 s. */
   startWithinMs?: number;
 }
 
-type Launch = NatsOptions & { port: number };
+type Launch = NatsOptions & { port: number; monitorPort?: number };
 
 const START_WITHIN_MS = 60_000;
 
@@ -62,13 +66,16 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   let ports: Ports = { nats: [] };
   const launch = async () => {
-    const port = ports.nats[0] === undefined ? (options.port ?? 0) : Number(new URL(ports.nats[0]).port);
-    const running = await launchNats({ ...options, dataDir, port });
+    const port = portOf(ports.nats[0]) ?? options.port ?? 0;
+    const monitorPort = options.monitor ? (portOf(ports.monitoring?.[0]) ?? 0) : undefined;
+    const running = await launchNats({ ...options, dataDir, port, ...(monitorPort !== undefined && { monitorPort }) });
     ports = running.ports;
     return running.server;
   };
   return new NatsServer(launch, await launch(), dataDir, () => ports);
 }
+
+const portOf = (url: string | undefined): number | undefined => (url === undefined ? undefined : Number(new URL(url).port));
 
 async function launchNats(options: Launch): Promise<{ server: ServerProcess; ports: Ports }> {
   const { dataDir } = options;

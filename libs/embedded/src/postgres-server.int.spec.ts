@@ -10,7 +10,9 @@ import { poll } from './poll.js';
 import { startPostgres, type PostgresServer } from './postgres-server.js';
 import { processIdentity } from './process-identity.js';
 
-const asRoot = process.getuid?.() === 0 ? it : it.skip;
+// PostgreSQL refuses to run as root, so that there alone it is given to another user; who is not root cannot try that.
+const asRoot: (name: string, body: jest.ProvidesCallback) => void =
+  process.getuid?.() === 0 ? it : (name, body) => it.skip(`${name} (skipped: this is not root)`, body);
 
 describe('an embedded PostgreSQL', () => {
   let parent: string;

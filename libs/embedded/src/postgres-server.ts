@@ -93,6 +93,19 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   return new PostgresServer(launch, running, dataDir, port, password);
 }
 
+/** Of the PostgreSQL that runs on a folder, whoever has started it; undefined when none does. Holds the superuser's password: not for logs. */
+export async function runningPostgresUrl(dataDir: string): Promise<string | undefined> {
+  try {
+    const { pid } = JSON.parse(await readFile(join(dataDir, 'process.json'), 'utf8')) as { pid: number };
+    const [, port] = /(?:^|\0)port=(\d+)/.exec(await readFile(`/proc/${pid}/cmdline`, 'utf8')) ?? [];
+    const password = (await readFile(join(dataDir, 'superuser.password'), 'utf8')).trim();
+    return port && `postgresql://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
 class PortTaken extends Error {}
 
 async function superuserPassword(dataDir: string): Promise<string> {

@@ -239,9 +239,13 @@ describe('two instances on one log', () => {
               context,
               which,
               outcome: await instances[(instance + delivery) % 2]!.handle(context, async (work) => {
-                let any = false;
-                for (const i of which) any = (await work.load(shelf, shelves[i]!)).decide(command) || any;
-                return any;
+                // The first shelf is changed whenever any is, as `handle` asks for.
+                let changed: boolean | undefined;
+                for (const i of which) {
+                  const loaded = await work.load(shelf, shelves[i]!);
+                  if (changed !== false) changed = loaded.decide(command) || changed === true;
+                }
+                return changed;
               }).catch((error: unknown) => (error instanceof DomainError ? error.code : Promise.reject(error))),
             }));
           });

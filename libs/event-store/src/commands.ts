@@ -61,6 +61,9 @@ export class Commands {
    * Runs `handle`, which may run more than once, and appends what it decided. `handle` must be repeatable: no effects but `decide`,
    * refusals only by `decide`, ids from `deriveId(context.commandId, …)`. A command id that has taken effect before decides nothing
    * again; its result is made from the present state.
+   *
+   * Where it changes several aggregates, one of them must be changed whenever any is (a ledger, what it creates): an append looks at the
+   * revisions of what it writes, so only there do two deliveries of one command at the same time meet each other for certain.
    */
   async handle<Result>(context: CommandContext, handle: (work: Work) => Promise<Result> | Result): Promise<Handled<Result>> {
     let leaveQueue = (): void => undefined;

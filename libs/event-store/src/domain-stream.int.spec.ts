@@ -10,7 +10,7 @@ import { connectTo } from './jetstream-under-test.js';
 import { verifiedLog } from './log-verifier.js';
 import { KvSubjectKeys } from './subject-keys.js';
 
-const everyStream = ['ACCESS', 'DEAD', 'DOMAIN', 'KV_idempotency', 'KV_keys', 'KV_routes', 'KV_subject-keys'];
+const everyStream = ['ACCESS', 'DEAD', 'DOMAIN', 'KV_idempotency', 'KV_keys', 'KV_operations', 'KV_routes', 'KV_subject-keys'];
 
 describe('the streams', () => {
   let connection: NatsConnection;

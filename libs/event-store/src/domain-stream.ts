@@ -15,6 +15,7 @@ import {
   DOMAIN_SUBJECTS,
   IDEMPOTENCY_BUCKET,
   KEYS_BUCKET,
+  OPERATIONS_BUCKET,
   ROUTES_BUCKET,
   SUBJECT_KEYS_BUCKET,
 } from '@sandlot/contracts';
@@ -46,13 +47,32 @@ const neverChanged = [
 ] as const satisfies readonly (keyof StreamConfig)[];
 const neverChangedElsewhere = ['subjects', 'retention', 'storage', 'sealed', 'mirror', 'sources'] as const;
 
+export interface StreamPlan {
+  readonly name: string;
+  readonly action: 'make' | 'change' | 'none';
+}
+interface Step extends StreamPlan {
+  readonly wanted: Wanted;
+}
+
 /**
  * Makes every stream and bucket of Sandlot, or brings an existing one up to these settings. Throws, and changes nothing on it, when an
  * existing one differs in what cannot be changed safely. For the identity `migrator` only; all others find them made.
  */
 export async function ensureStreams(connection: NatsConnection, options: StreamOptions = {}): Promise<void> {
   const manager = await jetstreamManager(connection, { checkAPI: false });
-  for (const wanted of streams(options)) await ensure(manager, wanted);
+  for (const wanted of streams(options)) await carryOut(manager, await stepTo(manager, wanted));
+}
+
+/** What `ensureStreams` would do; throws like it. */
+export async function streamPlans(connection: NatsConnection, options: StreamOptions = {}): Promise<StreamPlan[]> {
+  const manager = await jetstreamManager(connection, { checkAPI: false });
+  const plans: StreamPlan[] = [];
+  for (const wanted of streams(options)) {
+    const { name, action } = await stepTo(manager, wanted);
+    plans.push({ name, action });
+  }
+  return plans;
 }
 
 function streams({ replicas = 1, accessDays = 7, accessBytes = 1024 ** 3 }: StreamOptions): Wanted[] {
@@ -98,6 +118,7 @@ function streams({ replicas = 1, accessDays = 7, accessBytes = 1024 ** 3 }: Stre
     // Read from the leader alone: a follower that lags behind could give out a key that was destroyed.
     { ...bucket(SUBJECT_KEYS_BUCKET, all), allow_direct: false },
     { ...bucket(IDEMPOTENCY_BUCKET, all), max_age: nanos(dayMs), max_msg_size: 1024 * KiB },
+    bucket(OPERATIONS_BUCKET, all),
   ];
 }
 
@@ -117,22 +138,25 @@ function bucket(name: string, all: Partial<StreamConfig>): Wanted {
   };
 }
 
-async function ensure(manager: JetStreamManager, wanted: Wanted): Promise<void> {
-  const present = await manager.streams.info(wanted.name).then(
+async function stepTo(manager: JetStreamManager, wanted: Wanted): Promise<Step> {
+  const { name } = wanted;
+  const present = await manager.streams.info(name).then(
     ({ config }) => config,
     (error: Error) => {
       if (error.name === 'StreamNotFoundError') return undefined;
       throw error;
     },
   );
-  if (!present) {
-    await manager.streams.add(wanted);
-    return;
-  }
+  if (!present) return { name, action: 'make', wanted };
   refuseUnsafe(present, wanted);
-  const replicas = Math.max(present.num_replicas, wanted.num_replicas ?? 1);
-  const changes = differences(present, { ...wanted, num_replicas: replicas }, Object.keys(wanted) as (keyof StreamConfig)[]);
-  if (changes.length > 0) await manager.streams.update(wanted.name, { ...wanted, num_replicas: replicas });
+  const replicated = { ...wanted, num_replicas: Math.max(present.num_replicas, wanted.num_replicas ?? 1) };
+  const changes = differences(present, replicated, Object.keys(wanted) as (keyof StreamConfig)[]);
+  return { name, action: changes.length > 0 ? 'change' : 'none', wanted: replicated };
+}
+
+async function carryOut(manager: JetStreamManager, { name, action, wanted }: Step): Promise<void> {
+  if (action === 'make') await manager.streams.add(wanted);
+  if (action === 'change') await manager.streams.update(name, wanted);
 }
 
 function refuseUnsafe(present: StreamConfig, wanted: Wanted): void {

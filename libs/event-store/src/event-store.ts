@@ -1,5 +1,5 @@
-import type { CommandContext, Fact } from '@sandlot/kernel';
-import type { AggregateRef, Envelope } from '@sandlot/contracts';
+import { DomainError, type CommandContext, type Fact } from '@sandlot/kernel';
+import { isNewerVersion, type AggregateRef, type Envelope } from '@sandlot/contracts';
 
 /** An event as it stands in the log. */
 export interface RecordedEvent extends Envelope {
@@ -10,6 +10,18 @@ export interface RecordedEvent extends Envelope {
   readonly position: number;
   /** hashEvent over the record; the aggregate's next event carries it. */
   readonly hash: string;
+}
+
+/** Throws DomainError NEWER_EVENT at one that a newer version has written: who went on without it would decide or show what is not so. */
+export function refuseNewerEvents(events: readonly Pick<RecordedEvent, 'known' | 'type' | 'position'>[]): void {
+  const newer = events.find(({ known, type }) => !known && isNewerVersion(type));
+  if (newer) throw newerEvent(newer);
+}
+
+export function newerEvent({ type, position }: Pick<RecordedEvent, 'type' | 'position'>): DomainError {
+  return new DomainError('NEWER_EVENT', `position ${position} holds ${type}, which a newer version has written and this one cannot read`, {
+    position,
+  });
 }
 
 /** Where an aggregate stands. What an append expects, and what it leaves behind. */

@@ -20,5 +20,7 @@ export * from './master-key.js';
 export * from './personal-data.js';
 export * from './log-verifier.js';
 export * from './record.js';
+export * from './delivered.js';
+export { activeTraceparent } from './append-trace.js';
 export * from './as-of.js';
 export * from './service-context.js';

@@ -3,8 +3,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { headers, RequestError, NoRespondersError, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
 import { jetstreamManager, JetStreamError, type JetStreamManager, type StoredMsg } from '@nats-io/jetstream';
 import { crashPoint, DomainError, type CommandContext } from '@sandlot/kernel';
-import { DOMAIN_STREAM, refOf, subjectOf, type AggregateRef } from '@sandlot/contracts';
+import { DOMAIN_STREAM, headerValues, refOf, subjectOf, type AggregateRef } from '@sandlot/contracts';
 import { nothing, revisionOf, type AppendResult, type EventStore, type RecordedEvent, type Revision, type Write } from './event-store.js';
+import { AppendMetrics } from './append-metrics.js';
+import { tracedAppend } from './append-trace.js';
 import { GroupCommit, type PendingAppend } from './group-commit.js';
 import { Link } from './link.js';
 import { checkWrites, damaged, follows, fromWire, toWire, type WireEvent } from './record.js';
@@ -41,6 +43,7 @@ export class JetStreamEventStore implements EventStore {
   private readonly attemptTimeoutMs: number;
   private readonly commits = new GroupCommit((group) => this.storeGroup(group));
   private readonly link: Link;
+  private readonly metrics = new AppendMetrics();
 
   private constructor(
     private readonly connection: NatsConnection,
@@ -59,6 +62,18 @@ export class JetStreamEventStore implements EventStore {
 
   async append(context: CommandContext, writes: readonly Write[]): Promise<AppendResult> {
     checkWrites(writes);
+    const startedAt = performance.now();
+    let outcome: AppendResult['outcome'] | 'failed' = 'failed';
+    try {
+      const result = await tracedAppend(context, writes, () => this.tryToAppend(context, writes));
+      outcome = result.outcome;
+      return result;
+    } finally {
+      this.metrics.ended(outcome, writes, startedAt);
+    }
+  }
+
+  private async tryToAppend(context: CommandContext, writes: readonly Write[]): Promise<AppendResult> {
     const events = writes.flatMap((write) => toWire(context, write));
     const expected = new Map(writes.map((write) => [subjectOf(write.aggregate), write.expected]));
     const deadline = Date.now() + this.appendDeadlineMs;
@@ -242,7 +257,12 @@ function natsHeaders(event: WireEvent, batchId: string | undefined, index: numbe
 
 function recorded(aggregate: AggregateRef, message: StoredMsg): RecordedEvent {
   try {
-    return fromWire(message.subject, (name) => message.header.get(name) || undefined, message.data, message.seq);
+    return fromWire(
+      message.subject,
+      headerValues((name) => message.header.get(name)),
+      message.data,
+      message.seq,
+    );
   } catch (cause) {
     throw new DomainError(
       'LOG_DAMAGED',

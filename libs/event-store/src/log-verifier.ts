@@ -1,6 +1,7 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { jetstream, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream';
-import { DOMAIN_STREAM, hashEvent } from '@sandlot/contracts';
+import { DOMAIN_STREAM, hashEvent, linkOf } from '@sandlot/contracts';
+import { headersOf } from './delivered.js';
 
 export type Verdict =
   | { readonly ok: true; readonly upTo: number }
@@ -73,15 +74,15 @@ function stopWhenStuck(messages: ConsumerMessages, position: () => number): () =
   };
 }
 
-function problemWith({ subject, headers, data }: JsMsg, aggregates: Map<string, Seen>): string | undefined {
-  const get = (name: string): string | undefined => headers?.get(name) || undefined;
-  const version = Number(get('ce-version'));
+function problemWith(message: JsMsg, aggregates: Map<string, Seen>): string | undefined {
+  const { subject, data } = message;
+  const headers = headersOf(message);
+  const { version: told, previousHash } = linkOf(headers);
+  const version = Number(told);
   const before = aggregates.get(subject);
-  if (version !== (before?.version ?? 0) + 1)
-    return `${subject} goes from version ${before?.version ?? 0} to ${get('ce-version') ?? 'none'}`;
-  if ((get('ce-previoushash') ?? '') !== (before?.hash ?? ''))
-    return `${subject} version ${version} carries another hash than its predecessor has`;
-  const hash = hashEvent(subject, get, data);
+  if (version !== (before?.version ?? 0) + 1) return `${subject} goes from version ${before?.version ?? 0} to ${told ?? 'none'}`;
+  if ((previousHash ?? '') !== (before?.hash ?? '')) return `${subject} version ${version} carries another hash than its predecessor has`;
+  const hash = hashEvent(subject, headers, data);
   if (before) Object.assign(before, { version, hash });
   else aggregates.set(subject, { version, hash });
   return undefined;

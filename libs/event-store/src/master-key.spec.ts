@@ -1,7 +1,7 @@
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tempDir } from '@sandlot/testing';
-import { loadMasterKeys, masterKey } from './master-key.js';
+import { isOursAlone, loadMasterKeys, masterKey } from './master-key.js';
 
 describe('the file of the master key', () => {
   let file: string;
@@ -21,6 +21,23 @@ describe('the file of the master key', () => {
     await loadMasterKeys(file, { create: true });
     await chmod(file, mode);
     await expect(loadMasterKeys(file, { create: true })).rejects.toThrow('may be read by others');
+  });
+
+  it.each([
+    ['our own, for us alone', { uid: 1000, gid: 1000, mode: 0o100600 }, true],
+    ['of a Secret that Kubernetes has mounted for our group', { uid: 0, gid: 2000, mode: 0o100440 }, true],
+    ['of a Secret that is mounted for another group', { uid: 0, gid: 3000, mode: 0o100440 }, false],
+    ['of a Secret that is mounted for everybody', { uid: 0, gid: 2000, mode: 0o100444 }, false],
+    ['of a projected volume, as the kubelet leaves it', { uid: 0, gid: 2000, mode: 0o100660 }, true],
+    ['that our group may run', { uid: 0, gid: 2000, mode: 0o100450 }, false],
+    ['our own, for our group too', { uid: 1000, gid: 2000, mode: 0o100640 }, false],
+    ["somebody else's, for our group too", { uid: 1001, gid: 2000, mode: 0o100640 }, false],
+  ])('that is %s: trusted or not', (_, stat, trusted) => {
+    expect(isOursAlone(stat, { uid: 1000, groups: [1000, 2000] })).toBe(trusted);
+  });
+
+  it('is no exception for root, who can always close it', () => {
+    expect(isOursAlone({ uid: 0, gid: 0, mode: 0o100640 }, { uid: 0, groups: [0] })).toBe(false);
   });
 
   it('holds several keys, the newest first', async () => {

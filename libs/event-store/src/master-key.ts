@@ -13,8 +13,8 @@ export function masterKey(key: Uint8Array): MasterKey {
 }
 
 /**
- * Reads the master keys from a file: one key per line, base64url of 32 bytes, the newest first. To rotate, put a new line on top, restart,
- * and call `PersonalData.rewrap`; then the old line may go. Throws when group or others may touch the file.
+ * Reads the master keys from a file: one key per line, base64url of 32 bytes, the newest first. To rotate, put a new line on top and
+ * call `PersonalData.rewrap`; then the old line may go. Throws when others than we may read it.
  * @param create makes a file with one new key, mode 0600, when there is none
  */
 export async function loadMasterKeys(file: string, { create = false }: { create?: boolean } = {}): Promise<MasterKey[]> {
@@ -23,12 +23,35 @@ export async function loadMasterKeys(file: string, { create = false }: { create?
     throw new Error(`cannot read the master key from ${file}: ${cause.code}`, { cause });
   });
   try {
-    const { mode } = await handle.stat();
-    if (mode & 0o077) throw new Error(`${file} may be read by others (mode ${(mode & 0o777).toString(8)}); do chmod 600 ${file}`);
+    const stat = await handle.stat();
+    const { mode } = stat;
+    if (!isOursAlone(stat, ourselves()))
+      throw new Error(`${file} may be read by others (mode ${(mode & 0o777).toString(8)}); do chmod 600 ${file}`);
     return parse(await handle.readFile('utf8'), file);
   } finally {
     await handle.close();
   }
+}
+
+/** As whom this process reads. */
+export interface Reader {
+  readonly uid: number;
+  readonly groups: readonly number[];
+}
+
+/**
+ * Whether nobody but its owner may touch the file; or, where Kubernetes has mounted it from a Secret, nobody but root and the group of the
+ * pod (`fsGroup`, which the kubelet lets write too, though the mount does not), which is the only way there to give a file to a process that
+ * is not root. Then we own it through the group alone.
+ */
+export function isOursAlone({ uid, gid, mode }: { uid: number; gid: number; mode: number }, reader: Reader): boolean {
+  if ((mode & 0o077) === 0) return true;
+  const forGroupAlone = (mode & 0o017) === 0;
+  return forGroupAlone && uid === 0 && reader.uid !== 0 && reader.groups.includes(gid);
+}
+
+function ourselves(): Reader {
+  return { uid: process.geteuid?.() ?? -1, groups: [...(process.getgroups?.() ?? []), process.getegid?.() ?? -1] };
 }
 
 async function createOnce(file: string): Promise<void> {

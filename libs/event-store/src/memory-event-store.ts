@@ -1,4 +1,4 @@
-import { subjectOf, type AggregateRef } from '@sandlot/contracts';
+import { headerValues, subjectOf, type AggregateRef } from '@sandlot/contracts';
 import { DomainError, type CommandContext } from '@sandlot/kernel';
 import { nothing, revisionOf, type AppendResult, type EventStore, type RecordedEvent, type Revision, type Write } from './event-store.js';
 import { checkWrites, damaged, follows, fromWire, toWire } from './record.js';
@@ -22,7 +22,12 @@ export class MemoryEventStore implements EventStore {
     const revisions = writes.map((write, index): Revision => {
       const events = this.eventsOf(write.aggregate);
       for (const wire of wires[index]!) {
-        const event = fromWire(wire.subject, (name) => wire.headers.get(name), wire.body, this.log.length + 1);
+        const event = fromWire(
+          wire.subject,
+          headerValues((name) => wire.headers.get(name)),
+          wire.body,
+          this.log.length + 1,
+        );
         events.push(event);
         this.log.push(event);
       }

@@ -11,10 +11,23 @@ export interface PersonalDataOptions {
   keyTtlMs?: number;
   /** How many keys are kept in memory. Default 10,000. */
   cachedKeys?: number;
+  /**
+   * Reads the master keys again: when a data key is under one that is not known, and before data keys are wrapped anew. So a process need not be
+   * restarted before others use a new master key. Default: those that were given stay.
+   */
+  reload?: () => Promise<readonly MasterKey[]>;
 }
 
 /** What the bucket has for a user: the data key, encrypted under a master key. */
 const Wrapped = z.object({ master: z.string(), key: z.string() });
+
+export interface RewrapResult {
+  /** Id of the newest master key. */
+  readonly masterKey: string;
+  readonly looked: number;
+  readonly rewrapped: number;
+  readonly next: string | null;
+}
 
 interface DataKey {
   readonly encryption: Buffer;
@@ -31,18 +44,18 @@ const destroyed = Symbol('destroyed');
  */
 export class PersonalData {
   private readonly cache: LRUCache<string, DataKey | typeof destroyed>;
-  private readonly newest: MasterKey;
-  private readonly masters: ReadonlyMap<string, MasterKey>;
+  private newest!: MasterKey;
+  private masters!: ReadonlyMap<string, MasterKey>;
+  private readonly reload: () => Promise<readonly MasterKey[]>;
 
   /** @param masters the newest first: it wraps, all of them unwrap */
   constructor(
     private readonly keys: SubjectKeys,
     masters: readonly MasterKey[],
-    { keyTtlMs = 3_000, cachedKeys = 10_000 }: PersonalDataOptions = {},
+    { keyTtlMs = 3_000, cachedKeys = 10_000, reload = () => Promise.resolve(masters) }: PersonalDataOptions = {},
   ) {
-    if (!masters[0]) throw new RangeError('personal data needs a master key');
-    this.newest = masters[0];
-    this.masters = new Map(masters.map((master) => [master.id, master]));
+    this.take(masters);
+    this.reload = reload;
     this.cache = new LRUCache({ max: cachedKeys, ttl: keyTtlMs });
   }
 
@@ -78,16 +91,33 @@ export class PersonalData {
     this.cache.set(userId, destroyed);
   }
 
-  /** Wraps every key that an older master key holds with the newest; returns how many. May run while others seal and forget. */
-  async rewrap(): Promise<number> {
-    let count = 0;
-    for (const userId of await this.keys.userIds()) {
+  /**
+   * Wraps keys that an older master key holds with the newest, in the order of user ids, behind `after` (default: from the first) and at most
+   * `limit` of them (default: all). May run while others seal and forget, and be repeated. `next` is the `after` of the next call.
+   */
+  async rewrap({ after = '', limit = Infinity }: { after?: string | undefined; limit?: number } = {}): Promise<RewrapResult> {
+    this.take(await this.reload());
+    const behind = (await this.keys.userIds()).filter((userId) => userId > after).sort();
+    const users = behind.slice(0, limit);
+    let rewrapped = 0;
+    for (const userId of users) if (await this.rewrapOne(userId)) rewrapped += 1;
+    return { masterKey: this.newest.id, looked: users.length, rewrapped, next: users.length < behind.length ? users.at(-1)! : null };
+  }
+
+  private async rewrapOne(userId: string): Promise<boolean> {
+    for (;;) {
       const kept = await this.keys.get(userId);
-      if (kept?.status !== 'kept') continue;
-      const { master, dataKey } = this.unwrap(userId, kept.value);
-      if (master !== this.newest.id && (await this.keys.put(userId, this.wrap(userId, dataKey), kept.revision))) count += 1;
+      if (kept?.status !== 'kept') return false;
+      const { master, dataKey } = await this.unwrap(userId, kept.value);
+      if (master === this.newest.id) return false;
+      if (await this.keys.put(userId, this.wrap(userId, dataKey), kept.revision)) return true; // else somebody else was at it
     }
-    return count;
+  }
+
+  private take(masters: readonly MasterKey[]): void {
+    if (!masters[0]) throw new RangeError('personal data needs a master key');
+    this.newest = masters[0];
+    this.masters = new Map(masters.map((master) => [master.id, master]));
   }
 
   private async keyOf(userId: string): Promise<DataKey | typeof destroyed | undefined> {
@@ -96,7 +126,7 @@ export class PersonalData {
     const kept = await this.keys.get(userId);
     if (!kept) return undefined;
     if (this.cache.peek(userId) === destroyed) return destroyed; // forgotten while we asked
-    const key = kept.status === 'destroyed' ? destroyed : derive(this.unwrap(userId, kept.value).dataKey);
+    const key = kept.status === 'destroyed' ? destroyed : derive((await this.unwrap(userId, kept.value)).dataKey);
     this.cache.set(userId, key);
     return key;
   }
@@ -121,10 +151,11 @@ export class PersonalData {
     return Buffer.from(JSON.stringify({ master: this.newest.id, key } satisfies z.infer<typeof Wrapped>));
   }
 
-  private unwrap(userId: string, value: Uint8Array): { master: string; dataKey: Buffer } {
+  private async unwrap(userId: string, value: Uint8Array): Promise<{ master: string; dataKey: Buffer }> {
     const { master, key } = Wrapped.parse(JSON.parse(Buffer.from(value).toString('utf8')));
+    if (!this.masters.has(master)) this.take(await this.reload());
     const known = this.masters.get(master);
-    if (!known) throw new Error(`the personal data of ${userId} is under the master key ${master}, which was not given`);
+    if (!known) throw new DomainError('UNAVAILABLE', `the personal data of ${userId} is under the master key ${master}, which is not here`);
     return { master, dataKey: decrypt(known.key, Buffer.from(key, 'base64url'), additional(userId, 'data key')) };
   }
 }

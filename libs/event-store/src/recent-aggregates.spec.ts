@@ -1,6 +1,7 @@
+import { aggregateRef } from '@sandlot/contracts';
 import { newId, type CommandId } from '@sandlot/kernel';
-import { nothing } from './event-store.js';
-import { appliedIn, RecentAggregates, type Snapshot } from './recent-aggregates.js';
+import { nothing, type EventStore } from './event-store.js';
+import { appliedIn, RecentAggregates, refresh, type Snapshot } from './recent-aggregates.js';
 
 const snapshot = (position: number, commands = new Map<CommandId, number>()): Snapshot => ({
   state: `at ${position}`,
@@ -23,6 +24,16 @@ describe('the aggregates in memory', () => {
     const commands = new Map([[commandId, 6]]);
     expect(appliedIn(snapshot(5, commands), commandId)).toBeUndefined();
     expect(appliedIn(snapshot(6, commands), commandId)).toBe(6);
+  });
+
+  it('are not read past an event of a newer version, which would be decided without', async () => {
+    const decider = { initialState: 'none', evolve: (state: string) => state, decide: () => [] };
+    const event = { type: 'user.disabled.v2', known: false, position: 7, commandId: newId('cmd') };
+    const store = { read: () => Promise.resolve([event]) } as unknown as EventStore;
+    await expect(refresh(store, decider, aggregateRef('user', 'usr_1'))).rejects.toMatchObject({
+      code: 'NEWER_EVENT',
+      message: 'position 7 holds user.disabled.v2, which a newer version has written and this one cannot read',
+    });
   });
 
   it('are bounded by their number, and by how many commands they remember together', () => {

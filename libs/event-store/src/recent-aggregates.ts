@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { CommandId, Decider, Fact } from '@sandlot/kernel';
 import type { AggregateRef } from '@sandlot/contracts';
-import { nothing, revisionOf, type EventStore, type Revision } from './event-store.js';
+import { nothing, refuseNewerEvents, revisionOf, type EventStore, type Revision } from './event-store.js';
 
 /** An aggregate as it was at a revision. */
 export interface Snapshot {
@@ -59,6 +59,7 @@ export async function refresh<State, Command, Event extends Fact>(
   const events = await store.read(ref, { after: known.revision });
   const last = events.at(-1);
   if (!last) return known;
+  refuseNewerEvents(events);
   for (const event of events) known.commands.set(event.commandId, event.position);
   const state = events.reduce((folded, event) => decider.evolve(folded, event.fact as Event), known.state as State);
   return { state, revision: revisionOf(last), commands: known.commands };

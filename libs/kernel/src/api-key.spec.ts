@@ -19,6 +19,11 @@ describe('an API key', () => {
     for (const wrong of ['', key.slice(1), `${key}0`, key.toUpperCase(), ` ${key}`]) expect(isApiKey(wrong)).toBe(false);
   });
 
+  it('keeps its form: keys that were given out stay valid', () => {
+    expect(formatApiKey(new Uint8Array(32).fill(255))).toBe('slk_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp12NWHI6');
+    expect(formatApiKey(new Uint8Array(32))).toBe('slk_00000000000000000000000000000000000000000000m7eiM');
+  });
+
   it('is made from 256 bits, never fewer', () => {
     expect(() => formatApiKey(randomBytes(16))).toThrow(RangeError);
   });

@@ -25,10 +25,11 @@ export function hashApiKey(key: string): string {
   return createHash('sha256').update(key).digest('hex');
 }
 
+/** A door does this for every request: 32 bits need no BigInt. */
 function checksum(text: string): string {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(crc32(text));
-  return base62(bytes, 6);
+  let out = '';
+  for (let value = crc32(text); out.length < 6; value = Math.floor(value / 62)) out = alphabet[value % 62] + out;
+  return out;
 }
 
 function base62(bytes: Uint8Array, width: number): string {

@@ -29,6 +29,21 @@ export const errorTable = {
   USER_NOT_FOUND: { title: 'User not found', retryable: false, hint: 'GET /api/v1/admin/users lists the users.' },
   KEY_NOT_FOUND: { title: 'API key not found', retryable: false, hint: 'GET /api/v1/me/apikeys lists your keys.' },
   SANDBOX_NOT_FOUND: { title: 'Sandbox not found', retryable: false, hint: 'GET /api/v1/sandboxes lists your sandboxes.' },
+  SANDBOX_GONE: {
+    title: 'The sandbox is gone',
+    retryable: false,
+    hint: 'Create a new one; `reason` says what ended it: EXPIRED, IDLE or DELETED.',
+  },
+  PREVIEW_NOT_FOUND: {
+    title: 'Preview not found',
+    retryable: false,
+    hint: 'GET /api/v1/sandboxes/{name}/previews lists those that are open.',
+  },
+  PREVIEWS_OFF: {
+    title: 'There are no preview addresses',
+    retryable: false,
+    hint: 'An operator turns them on with SANDLOT_PREVIEW_DOMAIN; docs/how-to/share-a-preview.md.',
+  },
   NAMESPACE_NOT_FOUND: { title: 'Namespace not found', retryable: false, hint: 'A namespace is made with the first sandbox of its user.' },
   PROJECTION_NOT_FOUND: { title: 'Projection not found', retryable: false, hint: 'GET /api/v1/admin/projections lists them.' },
   CONSUMER_NOT_FOUND: { title: 'Consumer not found', retryable: false, hint: 'GET /api/v1/admin/consumers lists them.' },
@@ -79,6 +94,11 @@ export const errorTable = {
   },
   UNAVAILABLE: { title: 'Temporarily unavailable', retryable: true, hint: 'Try again after `Retry-After`.' },
   POSITION_NOT_REACHED: { title: 'The read model has not caught up yet', retryable: true, hint: 'Try again after `Retry-After`.' },
+  NEWER_EVENT: {
+    title: 'This version is too old for the log',
+    retryable: true,
+    hint: 'A newer version has been at work; update this service: docs/how-to/upgrade.md.',
+  },
   LOG_DAMAGED: { title: 'The log is damaged', retryable: false, hint: 'See docs/how-to/recover-the-log.md.' },
   INTERNAL: { title: 'Internal error', retryable: false, hint: 'Report it with the request id.' },
 } as const satisfies Record<string, { title: string; retryable: boolean; hint: string }>;

@@ -4,7 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
  * Branded ids: a prefix that says what it names, and a UUIDv7 (RFC 9562) in Crockford base32, lower case, 26 characters.
  * They sort by the millisecond in which they were made.
  */
-export type IdPrefix = 'usr' | 'key' | 'sbx' | 'evt' | 'cmd';
+export type IdPrefix = 'usr' | 'key' | 'sbx' | 'evt' | 'cmd' | 'prv';
 export type Id<Prefix extends IdPrefix> = string & { readonly __id: Prefix };
 export type UserId = Id<'usr'>;
 export type KeyId = Id<'key'>;

@@ -15,6 +15,7 @@ import { DomainError, type CommandContext } from '@sandlot/kernel';
 import { ProjectionRunner, type ProjectionStatus } from '@sandlot/projections';
 import { Handles } from '@sandlot/service-kit';
 import { projectionOperations } from './operation.js';
+import { viewOf } from './projection-view.js';
 
 interface Asked {
   context: CommandContext;
@@ -71,19 +72,4 @@ export function projectionsController(service: OperatedService): Type {
     }
   }
   return ProjectionsController;
-}
-
-function viewOf(status: ProjectionStatus): ProjectionView {
-  const { rebuild, stopped, logPosition } = status;
-  return {
-    name: status.name,
-    service: status.service,
-    status: status.state === 'running' && !status.active ? 'standby' : status.state,
-    reason: stopped?.code ?? null,
-    message: stopped ? `${stopped.reason} ${stopped.remedy}` : null,
-    position: status.position,
-    head: logPosition ?? null,
-    lagEvents: status.lagEvents ?? null,
-    rebuild: rebuild ? { position: rebuild.position, target: rebuild.target, ratio: rebuild.progress } : null,
-  };
 }

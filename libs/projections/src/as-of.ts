@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import { DomainError } from '@sandlot/kernel';
 import { aggregates as owners, type Context } from '@sandlot/contracts';
-import { happenedBy, type Moment, type RecordedEvent } from '@sandlot/event-store';
+import { happenedBy, refuseNewerEvents, type Moment, type RecordedEvent } from '@sandlot/event-store';
 import type { LogSource } from './log-source.js';
 import { slotSchema, type ReadModel, type SlotWriter } from './read-model.js';
 import { transaction } from './transaction.js';
@@ -50,8 +50,9 @@ export async function modelAt<Result>(options: PastOptions<Result>): Promise<Res
   });
 }
 
-async function readPast<Result>(
-  { model, at, limit, skipped, source }: PastOptions<Result>,
+/** Hands over each event up to a moment, oldest first. Throws DomainError when there are more than `limit`. */
+export async function readPast(
+  { model, at, limit, skipped, source }: Pick<PastOptions<unknown>, 'model' | 'at' | 'limit' | 'skipped' | 'source'>,
   lastPosition: number,
   take: (event: RecordedEvent) => Promise<void> | undefined,
 ): Promise<void> {
@@ -67,6 +68,7 @@ async function readPast<Result>(
       if (skipped.has(record.position)) return;
       if ((count += 1) > limit) throw tooMuch(limit);
       const event = record.event();
+      refuseNewerEvents([event]);
       return happenedBy(event, at) ? take(event) : undefined;
     });
   } finally {

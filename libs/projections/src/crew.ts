@@ -17,7 +17,6 @@ export interface CrewOptions {
   readonly store: Pick<EventStore, 'read'>;
   readonly verification?: LogVerification;
   readonly batch: number;
-  readonly rebuildBatch: number;
   readonly report: Report;
   readonly onError: (error: unknown, line: Line) => void;
 }
@@ -45,6 +44,10 @@ export class Crew {
   of(name: string): { live?: Line; build?: Line; lagSeconds?: number } {
     const post = this.posts.get(name);
     return post ? { ...post, lagSeconds: this.awaited.get(post.live)?.lagSeconds } : {};
+  }
+
+  get isBuilding(): boolean {
+    return [...this.posts.values()].some(({ build }) => build !== undefined);
   }
 
   /** One look: makes the lines that are wanted, wakes those that an operator has released, shows what has been built. */
@@ -79,16 +82,16 @@ export class Crew {
     }
     const spare = otherSlot(row.live);
     if (!post) {
-      this.posts.set(row.name, (post = { live: this.line(row.name, row.live, this.options.batch) }));
+      this.posts.set(row.name, (post = { live: this.line(row.name, row.live) }));
       if (!row.building && row.checkpoints[spare].position > 0) this.clearOut(row.name, spare); // an earlier process could not
     }
-    if (row.building) post.build ??= this.line(row.name, spare, this.options.rebuildBatch);
+    if (row.building) post.build ??= this.line(row.name, spare);
     for (const line of [post.live, post.build])
       if (line && isStopped(line) && row.checkpoints[line.slot].status === 'running') line.restart();
   }
 
-  private line(name: string, slot: Slot, batch: number): Line {
-    const { service, models, store, checkpoints, source, verification, onError } = this.options;
+  private line(name: string, slot: Slot): Line {
+    const { service, models, store, batch, checkpoints, source, verification, onError } = this.options;
     const damage = () => verification?.damage;
     return new Line({ model: models.get(name)!, slot, service, store, batch, checkpoints, source, damage, onError });
   }
@@ -98,7 +101,7 @@ export class Crew {
     // A halted line has read another log; its position means nothing in this one.
     const halted = post.live.state === 'halted';
     const target = halted ? (this.logPosition ?? Infinity) : post.live.position;
-    if (build.state !== 'running' || build.position + this.options.rebuildBatch < target) return;
+    if (build.state !== 'running' || build.position + this.options.batch < target) return;
     post.switching = true;
     void this.switch(name, post, build, halted ? target : undefined)
       .catch((error: unknown) => this.options.report('warn', 'projection not switched', { projection: name, error: messageOf(error) }))
@@ -113,7 +116,7 @@ export class Crew {
       await this.catchUp(build, target ?? old.position);
       await this.options.checkpoints.switchTo(name, build.slot);
     } catch (error) {
-      if (!this.ended) post.live = this.line(name, old.slot, this.options.batch);
+      if (!this.ended) post.live = this.line(name, old.slot);
       throw error;
     }
     post.live = build;

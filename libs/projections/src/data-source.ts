@@ -1,5 +1,5 @@
 import { Client, Pool, type ClientConfig } from 'pg';
-import { DataSource, type DataSourceOptions } from 'typeorm';
+import { DataSource, type DataSourceOptions, type Logger } from 'typeorm';
 
 type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
 
@@ -13,6 +13,16 @@ class Connection extends Client {
     this.on('error', () => undefined);
   }
 }
+
+/** With `logging` off TypeORM still prints the failures of migrations, to where an answer in JSON may be going. They are thrown as well. */
+const silent: Logger = {
+  logQuery: () => undefined,
+  logQueryError: () => undefined,
+  logQuerySlow: () => undefined,
+  logSchemaBuild: () => undefined,
+  logMigration: () => undefined,
+  log: () => undefined,
+};
 
 /**
  * TypeORM on a service's schema. For queries, as the reader; migrations run in `migrate`. Not connected yet.
@@ -37,6 +47,7 @@ export function dataSource(
     installExtensions: false,
     synchronize: false,
     logging: false,
+    logger: silent,
     connectTimeoutMS: 5_000,
     extra: { Client: Connection, keepAlive: true, max: 10, query_timeout: 10_000, allowExitOnIdle: true },
   });

@@ -1,20 +1,20 @@
-import { LRUCache } from 'lru-cache';
-import { subjectOf } from '@sandlot/contracts';
-import { follows, nothing, type RecordedEvent, type Revision } from '@sandlot/event-store';
+import { follows, type RecordedEvent } from '@sandlot/event-store';
 import { headsTable } from './slots.js';
 import type { SlotWriter } from './read-model.js';
 import { upsert } from './rows.js';
 import { Halt } from './stops.js';
 
-const headOf = (version: number, position: number, hash: string): Revision => ({
-  ...nothing,
-  version,
-  position,
-  hash,
-});
+/** Where an aggregate stands. */
+interface Head {
+  readonly version: number;
+  readonly position: number;
+  readonly hash: string;
+}
+
+const none: Head = { version: 0, position: 0, hash: '' };
 
 /** Where the aggregates of a batch stand behind it. */
-export type BatchHeads = ReadonlyMap<string, Revision>;
+export type BatchHeads = ReadonlyMap<string, Head>;
 
 interface HeadRow {
   subject: string;
@@ -28,7 +28,7 @@ interface HeadRow {
  * read model, committed with it; the ones that were seen lately also in memory.
  */
 export class Heads {
-  private readonly recent = new LRUCache<string, Revision>({ max: 50_000 });
+  private readonly recent = new RecentHeads();
 
   constructor(private readonly projection: string) {}
 
@@ -37,21 +37,21 @@ export class Heads {
    * have been it.
    */
   async check(
-    events: readonly RecordedEvent[],
+    events: readonly { readonly subject: string; readonly event: RecordedEvent }[],
     query: SlotWriter,
     skipped: ReadonlySet<number>,
   ): Promise<{ heads: BatchHeads; broken?: { index: number; halt: Halt } }> {
-    const subjects = events.map(({ aggregate }) => subjectOf(aggregate));
-    const heads = await this.load(new Set(subjects), query);
-    for (const [index, event] of events.entries()) {
-      const subject = subjects[index]!;
-      const head = heads.get(subject) ?? nothing;
+    const stored = await this.stored(events, query);
+    const heads = new Map<string, Head>();
+    for (let index = 0; index < events.length; index += 1) {
+      const { subject, event } = events[index]!;
+      const head = heads.get(subject) ?? this.recent.get(subject) ?? stored.get(subject) ?? none;
       if (!follows(event, head) && !mayBridge(head, event, skipped)) {
         const found = event.version === head.version + 1 ? 'carries another hash' : `is version ${event.version}`;
         const message = `${subject} stands at version ${head.version} (position ${head.position}); position ${event.position} ${found}`;
         return { heads, broken: { index, halt: new Halt('CHAIN_BROKEN', message, event.position) } };
       }
-      heads.set(subject, headOf(event.version, event.position, event.hash));
+      heads.set(subject, event);
     }
     return { heads };
   }
@@ -64,30 +64,50 @@ export class Heads {
 
   /** After the commit. */
   remember(heads: BatchHeads): void {
-    for (const [subject, head] of heads) this.recent.set(subject, head);
+    this.recent.add(heads);
   }
 
   forget(): void {
-    this.recent.clear();
+    this.recent.forget();
   }
 
-  private async load(subjects: ReadonlySet<string>, { slot, query }: SlotWriter): Promise<Map<string, Revision>> {
-    const heads = new Map<string, Revision>();
-    const missing: string[] = [];
-    for (const subject of subjects) {
-      const head = this.recent.get(subject);
-      if (head) heads.set(subject, head);
-      else missing.push(subject);
-    }
-    if (missing.length === 0) return heads;
+  /** Those that are not in memory. */
+  private async stored(events: readonly { readonly subject: string }[], { slot, query }: SlotWriter): Promise<ReadonlyMap<string, Head>> {
+    const missing = new Set<string>();
+    for (const { subject } of events) if (!this.recent.get(subject)) missing.add(subject);
+    if (missing.size === 0) return new Map();
     const sql = `select subject, version, position, hash from ${slot}.${headsTable(this.projection)} where subject = any($1)`;
-    for (const row of (await query<HeadRow>(sql, [missing])).rows)
-      heads.set(row.subject, headOf(row.version, Number(row.position), row.hash));
-    return heads;
+    const { rows } = await query<HeadRow>(sql, [[...missing]]);
+    return new Map(rows.map(({ subject, version, position, hash }) => [subject, { version, position: Number(position), hash }]));
   }
 }
 
-function mayBridge(head: Revision, event: RecordedEvent, skipped: ReadonlySet<number>): boolean {
+/**
+ * At least the last 25,000 that were added, at most 50,000 and a batch: when one half is full, the other is dropped. Who is asked for
+ * again soon is added again soon, so nothing need be moved when it is read; an LRU cache costs a rebuild 5 % more.
+ */
+class RecentHeads {
+  private young = new Map<string, Head>();
+  private old = new Map<string, Head>();
+
+  get(subject: string): Head | undefined {
+    return this.young.get(subject) ?? this.old.get(subject);
+  }
+
+  add(heads: BatchHeads): void {
+    for (const [subject, { version, position, hash }] of heads) this.young.set(subject, { version, position, hash }); // not whole events
+    if (this.young.size < 25_000) return;
+    this.old = this.young;
+    this.young = new Map();
+  }
+
+  forget(): void {
+    this.young = new Map();
+    this.old = new Map();
+  }
+}
+
+function mayBridge(head: Head, event: RecordedEvent, skipped: ReadonlySet<number>): boolean {
   const missing = event.version - head.version - 1;
   if (missing < 1 || skipped.size < missing) return false;
   let between = 0;

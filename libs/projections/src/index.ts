@@ -12,12 +12,15 @@
  */
 export * from './read-model.js';
 export * from './rows.js';
+export { copyInto, type Copy, type CopyRow } from './copy.js';
 export { checkpointTables, everybody, slotTables } from './slots.js';
 export { ProjectionRunner, type ProjectionRunnerOptions } from './projection-runner.js';
 export { LogVerification } from './log-verification.js';
 export type { ModelQuery } from './as-of.js';
+export { compareWithFold, type CompareOptions, type Comparison } from './compare-with-fold.js';
 export { dataSource, writerPool } from './data-source.js';
-export { migrate, type MigrateOptions } from './migrate.js';
+export { migrate, migrationPlan, type MigrateOptions, type MigrationPlan } from './migrate.js';
+export { NewerDatabase, type Migration } from './schema-floor.js';
 export type { RolePasswords, ServiceDatabase } from './roles.js';
 export { ReadSide, type ReadSideOptions } from './read-side.js';
 export { rowPerAggregate, type RowPerAggregate } from './row-per-aggregate.js';

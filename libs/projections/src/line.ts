@@ -1,11 +1,12 @@
 import { crashPoint } from '@sandlot/kernel';
-import type { Context } from '@sandlot/contracts';
-import type { EventStore, RecordedEvent } from '@sandlot/event-store';
+import { isNewerVersion, type Context } from '@sandlot/contracts';
+import { newerEvent, type EventStore, type RecordedEvent } from '@sandlot/event-store';
 import { ApplyQueue } from './apply-queue.js';
 import type { Checkpoints } from './checkpoints.js';
 import { Heads, type BatchHeads } from './heads.js';
+import type { LogFollower } from './log-follower.js';
 import type { LogRecord } from './log-record.js';
-import type { LogFollower, LogSource } from './log-source.js';
+import type { LogSource } from './log-source.js';
 import { remedies, slotSchema, type ProjectionState, type ReadModel, type Slot, type SlotWriter, type Stop } from './read-model.js';
 import { skippedInLog } from './skipped-positions.js';
 import { Fenced, Halt, messageOf, Poison, Unavailable } from './stops.js';
@@ -28,11 +29,14 @@ export interface LineOptions {
 /** What is kept of a record until it is applied: its event when this read model takes it, else the bytes, which cost less. */
 interface Item {
   readonly position: number;
+  readonly subject: string;
   readonly record?: LogRecord;
   readonly event?: RecordedEvent;
   /** An operator had it left out. */
   readonly skip?: boolean;
 }
+
+const hasEvent = (item: Item): item is Item & { readonly event: RecordedEvent } => item.event !== undefined;
 
 /** After so many records the reader lets others have the thread; reading goes on without a pause as long as there is something. */
 const recordsPerTurn = 100;
@@ -169,17 +173,20 @@ export class Line {
   }
 
   private take(record: LogRecord): Item {
-    const { position } = record;
+    const { position, subject } = record;
     while (this.expected !== position && this.skipped.has(this.expected)) this.expected += 1;
     if (position !== this.expected)
       throw new Halt('GAP', `position ${this.expected} is missing: the log goes on at ${position}`, this.expected);
     this.expected = position + 1;
-    if (this.aggregates && !this.aggregates.has(record.aggregate ?? '')) return { position, record };
+    if (this.aggregates && !this.aggregates.has(record.aggregate ?? '')) return { position, subject, record };
     const skip = this.skipped.has(position);
     try {
-      return { position, event: record.event(), skip };
+      const event = record.event();
+      if (!skip && !event.known && isNewerVersion(event.type)) throw new Halt('NEWER_EVENT', newerEvent(event).message, position);
+      return { position, subject, event, skip };
     } catch (error) {
-      if (skip) return { position, record };
+      if (error instanceof Halt) throw error;
+      if (skip) return { position, subject, record };
       throw new Poison(position, error);
     }
   }
@@ -187,13 +194,10 @@ export class Line {
   /** In halves when something in the batch cannot be applied, so that all before it is. */
   private async apply(items: readonly Item[]): Promise<void> {
     if (this.ended || this.interruption) throw this.interruption ?? new Fenced('stopped');
-    const events = items.flatMap(({ event }) => event ?? []);
+    const events = items.filter(hasEvent);
     const { heads, broken } = await this.heads.check(events, this.reader(), this.skipped);
     if (broken) {
-      const before = items.slice(
-        0,
-        items.findIndex(({ event }) => event === events[broken.index]),
-      );
+      const before = items.slice(0, items.indexOf(events[broken.index]!));
       if (before.length > 0) await this.apply(before);
       await this.confirm();
       throw broken.halt;
@@ -214,7 +218,8 @@ export class Line {
     const last = items.at(-1)!;
     const identity = last.event ? { eventId: last.event.id, eventHash: last.event.hash } : last.record!.identity();
     const mark = { position: last.position, streamCreated: this.streamCreated, ...identity };
-    const events = items.flatMap(({ event, skip }) => (event && !skip ? event : []));
+    const events: RecordedEvent[] = [];
+    for (const { event, skip } of items) if (event && !skip) events.push(event);
     await transaction(
       checkpoints.pool,
       async (query) => {

@@ -2,7 +2,16 @@ import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { newId } from '@sandlot/kernel';
-import { aggregateRef, DOMAIN_STREAM, SandboxPauseRequested, subjectOf, toHeaders } from '@sandlot/contracts';
+import {
+  aggregateRef,
+  catalogue,
+  DOMAIN_STREAM,
+  SandboxPauseRequested,
+  subjectOf,
+  toHeaders,
+  type EventDefinition,
+} from '@sandlot/contracts';
+import { revisionOf, toWire } from '@sandlot/event-store';
 import { startTestNats, waitFor } from '@sandlot/testing';
 import { LogVerification, type ProjectionRunner } from './index.js';
 import { addStream, before, context, ProjectionsUnderTest, requested, sandboxes, trail, waitForState } from './projections-under-test.js';
@@ -31,6 +40,39 @@ describe('a read model halts, and never goes on past', () => {
     await runner.rebuild('sandboxes', 'a test');
     await waitForState(runner, 'sandboxes', ({ live, rebuild }) => live === 'green' && !rebuild, 'it is rebuilt');
     expect(await platform.shown()).toMatchObject([{ pauses: 8 }]);
+  });
+
+  it('an event of a newer version, until a process comes that can read it', async () => {
+    const platform = await ProjectionsUnderTest.start(unguarded);
+    const sandbox = aggregateRef('sandbox', newId('sbx'));
+    await platform.scribe.sandbox(3, sandbox);
+    const store = platform.store;
+    const last = (await store.read(sandbox)).at(-1)!;
+    const wire = toWire(context(), {
+      aggregate: sandbox,
+      expected: revisionOf(last),
+      facts: [SandboxPauseRequested({ cause: 'user' })],
+    })[0]!;
+    const newer = 'sandbox.pause-requested.v2';
+    await platform.publishRaw(sandbox, { ...Object.fromEntries(wire.headers), 'ce-type': `dev.sandlot.${newer}` }, '{"cause":"user"}');
+    const older = platform.runner();
+    for (const name of ['sandboxes', 'trail'])
+      expect(await halted(older, name, 'NEWER_EVENT')).toMatchObject({
+        position: 4,
+        stopped: { at: 5, reason: expect.stringContaining(newer) },
+      });
+    await older.stop();
+
+    const everything = catalogue as Map<string, EventDefinition>;
+    everything.set(newer, { type: newer, schema: SandboxPauseRequested.schema });
+    try {
+      const updated = platform.runner();
+      for (const name of ['sandboxes', 'trail'])
+        await waitForState(updated, name, ({ state, position }) => state === 'running' && position === 5, 'it goes on');
+      await updated.stop();
+    } finally {
+      everything.delete(newer);
+    }
   });
 
   it('the end of the log when its last record cannot be had', async () => {

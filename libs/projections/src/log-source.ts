@@ -1,8 +1,8 @@
-import type { NatsConnection } from '@nats-io/transport-node';
-import { jetstream, jetstreamManager, DeliverPolicy, type ConsumerMessages, type JetStreamManager } from '@nats-io/jetstream';
-import { hashEvent } from '@sandlot/contracts';
+import { AckPolicy, jetstreamManager, DeliverPolicy, type JetStreamManager } from '@nats-io/jetstream';
+import { nanos, nuid, type NatsConnection } from '@nats-io/transport-node';
+import { hashEvent, headerValues } from '@sandlot/contracts';
 import type { Mark } from './checkpoints.js';
-import { LogRecord } from './log-record.js';
+import { LogFollower } from './log-follower.js';
 import { Halt, Unavailable } from './stops.js';
 
 export interface LogInfo {
@@ -14,11 +14,14 @@ export interface LogInfo {
 /** The stream, read in order from any position. */
 export class LogSource {
   private manager?: Promise<JetStreamManager>;
+  private readonly followers = new Set<LogFollower>();
 
   constructor(
     private readonly connection: NatsConnection,
     readonly stream: string,
-  ) {}
+  ) {
+    void this.watch();
+  }
 
   async info(): Promise<LogInfo> {
     const { created, state } = await this.ask((manager) => manager.streams.info(this.stream));
@@ -35,16 +38,23 @@ export class LogSource {
    * @param subjects which subjects, default all; positions are contiguous only without
    */
   async follow(position: number, { ahead = 4_000, subjects }: { ahead?: number; subjects?: string[] } = {}): Promise<LogFollower> {
-    return this.ask(async () => {
-      const consumer = await jetstream(this.connection).consumers.get(this.stream, {
+    return this.ask(async ({ consumers }) => {
+      const { name: consumer, num_pending: pending } = await consumers.add(this.stream, {
+        name: `log_${nuid.next()}`,
+        ack_policy: AckPolicy.None,
         deliver_policy: DeliverPolicy.StartSequence,
         opt_start_seq: position + 1,
-        inactive_threshold: 30_000,
+        inactive_threshold: nanos(30_000),
+        mem_storage: true,
+        num_replicas: 1,
         ...(subjects && { filter_subjects: subjects }),
       });
-      const { name, num_pending: pending } = await consumer.info(true);
-      const drop = () => void consumer.delete().catch(() => undefined);
-      return new LogFollower(await consumer.consume({ max_messages: ahead, expires: 5_000 }), name, pending, drop);
+      const follower: LogFollower = new LogFollower(this.connection, { stream: this.stream, consumer, pending, ahead }, () => {
+        this.followers.delete(follower);
+        consumers.delete(this.stream, consumer).catch(() => undefined);
+      });
+      this.followers.add(follower);
+      return follower;
     });
   }
 
@@ -57,10 +67,20 @@ export class LogSource {
     if (info.lastPosition < mark.position)
       throw new Halt('LOG_REWOUND', `the log ends at ${info.lastPosition}, but ${mark.position} was read from it`, info.lastPosition);
     const record = await this.get(mark.position);
-    const get = (name: string): string | undefined => record?.header.get(name) || undefined;
-    if (!record || (get('ce-id') ?? '') !== mark.eventId || hashEvent(record.subject, get, record.data) !== mark.eventHash)
+    const get = (name: string): string | undefined => record?.header.get(name);
+    if (!record || (get('ce-id') ?? '') !== mark.eventId || hashEvent(record.subject, headerValues(get), record.data) !== mark.eventHash)
       throw new Halt('CHECKPOINT_MISMATCH', `position ${mark.position} is not the event that was read there`, mark.position);
     return info;
+  }
+
+  /** What was asked for on a connection is not asked for again on the next one. */
+  private async watch(): Promise<void> {
+    for await (const { type } of this.connection.status()) if (type === 'disconnect') this.closeAll('the connection was lost');
+    this.closeAll('the connection was closed');
+  }
+
+  private closeAll(why: string): void {
+    for (const follower of this.followers) follower.close(why);
   }
 
   private get(position: number) {
@@ -74,55 +94,5 @@ export class LogSource {
     } catch (error) {
       throw new Unavailable('NATS', error);
     }
-  }
-}
-
-// What nats.js says when it is about to repair the consumer by itself, on what may have become another log.
-const losses = new Set([
-  'ordered_consumer_recreated',
-  'reset',
-  'heartbeats_missed',
-  'consumer_not_found',
-  'consumer_deleted',
-  'stream_not_found',
-]);
-
-/** One consumer in its first life: when it is lost, the reader must look at its checkpoint again before it reads on. */
-export class LogFollower {
-  private lost?: string;
-  private enough = false;
-
-  /** @param pending how many records there were to read at the beginning */
-  constructor(
-    private readonly messages: ConsumerMessages,
-    private readonly name: string,
-    readonly pending: number,
-    private readonly drop: () => void,
-  ) {
-    void this.watch();
-  }
-
-  /** Ends the reading; a reason is thrown to the reader. */
-  close(why?: string): void {
-    if (why === undefined) this.enough = true;
-    else this.lost ??= why;
-    this.messages.stop();
-    this.drop();
-  }
-
-  /** A function instead of an iterator of our own, which would cost a promise more for each record. */
-  async read(take: (record: LogRecord) => Promise<void> | void): Promise<void> {
-    for await (const message of this.messages) {
-      if (message.info.consumer !== this.name) this.lost ??= 'the consumer was made anew';
-      if (this.lost !== undefined) break;
-      const waiting = take(new LogRecord(message));
-      if (waiting) await waiting;
-      if (this.enough) return;
-    }
-    if (this.lost !== undefined) throw new Unavailable('NATS', this.lost);
-  }
-
-  private async watch(): Promise<void> {
-    for await (const { type } of this.messages.status()) if (losses.has(type)) this.close(type);
   }
 }

@@ -1,30 +1,54 @@
-import { metrics } from '@opentelemetry/api';
+import { metrics, type Counter, type ObservableResult } from '@opentelemetry/api';
 import type { ProjectionStatus } from './read-model.js';
 
-const meter = metrics.getMeter('sandlot.projections');
-const runners = new Set<() => readonly ProjectionStatus[]>();
+// Instruments are made by whoever uses them, not when this file is loaded: the API hands out deaf ones until telemetry has started.
 
-/** Each time that something stopped a projection or made it wait. */
-export const errors = meter.createCounter('sandlot_projection_errors_total', { description: 'Failures to read or apply events' });
+const meter = () => metrics.getMeter('@sandlot/projections');
 
-gauge('sandlot_projection_lag_events', 'Events in the log that are not applied', (status) => status.lagEvents);
-gauge('sandlot_projection_lag_seconds', 'Age of the oldest event that is not applied, in seconds', (status) => status.lagSeconds);
-gauge('sandlot_projection_stopped', '1 when parked or halted: an operator is needed', ({ state }) =>
-  state === 'parked' || state === 'halted' ? 1 : 0,
-);
-gauge('sandlot_projection_rebuild_progress_ratio', 'How much of a rebuild is done, 0 to 1', (status) => status.rebuild?.progress);
+/** What a runner shows of its read models: how far they are where it is the active one, and whether it is. */
+export class ProjectionMetrics {
+  private readonly failures: Counter;
+  private readonly stops: (() => void)[] = [];
 
-/** Reports the status of a runner's projections, where it is the active one, until the returned function is called. */
-export function observe(status: () => readonly ProjectionStatus[]): () => void {
-  runners.add(status);
-  return () => void runners.delete(status);
-}
+  constructor(
+    private readonly service: string,
+    private readonly status: () => readonly ProjectionStatus[],
+  ) {
+    this.failures = meter().createCounter('sandlot_projection_errors_total', { description: 'Failures to read or apply events' });
+    this.gauge('sandlot_projection_lag_events', 'Events in the log that are not applied', ({ lagEvents }) => lagEvents);
+    this.gauge('sandlot_projection_lag_seconds', 'Age of the oldest event that is not applied', ({ lagSeconds }) => lagSeconds);
+    this.gauge('sandlot_projection_stopped', '1 when parked or halted: an operator is needed', ({ state }) =>
+      state === 'parked' || state === 'halted' ? 1 : 0,
+    );
+    this.gauge('sandlot_projection_rebuild_progress_ratio', 'How much of a rebuild is done', ({ rebuild }) => rebuild?.progress ?? 1);
+    this.observe('sandlot_leader', '1 where this process applies the read models of a service, 0 where it stands by', (result) => {
+      const leads = status().some(({ active }) => active);
+      result.observe(leads ? 1 : 0, { component: service });
+    });
+    for (const { name } of status()) this.failures.add(0, { service, projection: name });
+  }
 
-function gauge(name: string, description: string, value: (status: ProjectionStatus) => number | undefined): void {
-  meter.createObservableGauge(name, { description }).addCallback((result) => {
-    for (const status of [...runners].flatMap((runner) => runner())) {
-      const seen = value(status);
-      if (status.active && seen !== undefined) result.observe(seen, { service: status.service, projection: status.name });
-    }
-  });
+  /** Each time that something stopped a projection or made it wait. */
+  failed(projection: string): void {
+    this.failures.add(1, { service: this.service, projection });
+  }
+
+  close(): void {
+    for (const stop of this.stops.splice(0)) stop();
+  }
+
+  private gauge(name: string, description: string, value: (status: ProjectionStatus) => number | undefined): void {
+    this.observe(name, description, (result) => {
+      for (const status of this.status()) {
+        const seen = value(status);
+        if (status.active && seen !== undefined) result.observe(seen, { service: status.service, projection: status.name });
+      }
+    });
+  }
+
+  private observe(name: string, description: string, callback: (result: ObservableResult) => void): void {
+    const gauge = meter().createObservableGauge(name, { description });
+    gauge.addCallback(callback);
+    this.stops.push(() => gauge.removeCallback(callback));
+  }
 }

@@ -269,7 +269,7 @@ describe('a rebuild', () => {
     const slower = before(sandboxes, async (_, write) => {
       if (write.slot === building) await new Promise((resolve) => setTimeout(resolve, 40)); // never quite there by itself
     });
-    const runner = platform.runner({ models: [slower], rebuildBatch: 300 });
+    const runner = platform.runner({ models: [slower], batch: 300 });
     await runner.reached('sandboxes', await platform.lastPosition(), { withinMs: 20_000 });
 
     let done = false;
@@ -307,7 +307,7 @@ describe('a rebuild', () => {
     const gate = before(sandboxes, async (_, write) => {
       if (slow && write.slot.endsWith('green')) await new Promise((resolve) => setTimeout(resolve, 50));
     });
-    const first = platform.runner({ models: [gate], rebuildBatch: 20 });
+    const first = platform.runner({ models: [gate], batch: 20 });
     await first.reached('sandboxes', await platform.lastPosition(), { withinMs: 10_000 });
     await first.rebuild('sandboxes', 'a test');
     const half = await waitForState(first, 'sandboxes', ({ rebuild }) => (rebuild?.position ?? 0) > 100, 'it is under way');

@@ -10,7 +10,7 @@ import { Lease } from './lease.js';
 import type { Line } from './line.js';
 import { LogSource } from './log-source.js';
 import type { LogVerification } from './log-verification.js';
-import { errors, observe } from './metrics.js';
+import { ProjectionMetrics } from './metrics.js';
 import { remedies, type ProjectionStatus, type ReadModel, type Stop } from './read-model.js';
 import { statusFrom } from './status.js';
 import { messageOf, Unavailable } from './stops.js';
@@ -29,15 +29,15 @@ export interface ProjectionRunnerOptions {
   readonly verification?: LogVerification;
   /** Default DOMAIN. */
   readonly stream?: string;
-  /** Events in a transaction, at most. Default 2,000. */
+  /** Events in a transaction, at most, which is when much is to be caught up with. Default 5,000. */
   readonly batch?: number;
-  /** The same while rebuilding. Default 5,000. */
-  readonly rebuildBatch?: number;
   /** Takes state changes and errors: a constant message and fields, none of them secret. */
   readonly log?: Report;
 }
 
 const lookEveryMs = 500;
+/** So that what was built is shown as soon as it has caught up. */
+const lookWhileBuildingMs = 100;
 const pollEveryMs = 25;
 
 /**
@@ -60,6 +60,7 @@ export class ProjectionRunner {
   private main?: Promise<void>;
   private wake = () => {};
   private undo: (() => void)[] = [];
+  private measures?: ProjectionMetrics;
 
   constructor(private readonly options: ProjectionRunnerOptions) {
     this.source = new LogSource(options.connection, options.stream ?? DOMAIN_STREAM);
@@ -73,7 +74,9 @@ export class ProjectionRunner {
     if (!this.ended) return;
     this.ended = false;
     const { verification } = this.options;
-    this.undo = [observe(() => this.status())];
+    const measures = new ProjectionMetrics(this.options.service, () => this.status());
+    this.measures = measures;
+    this.undo = [() => measures.close()];
     if (verification) this.undo.push(verification.onChange(() => this.active?.crew.restart({ stopped: true })));
     verification?.start();
     void this.watchConnection();
@@ -169,7 +172,7 @@ export class ProjectionRunner {
       }
       if (this.ended) break;
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, lookEveryMs);
+        const timer = setTimeout(resolve, this.active?.crew.isBuilding ? lookWhileBuildingMs : lookEveryMs);
         this.wake = () => (clearTimeout(timer), resolve());
       });
     }
@@ -195,8 +198,7 @@ export class ProjectionRunner {
       models,
       checkpoints,
       source,
-      batch: options.batch ?? 2_000,
-      rebuildBatch: options.rebuildBatch ?? 5_000,
+      batch: options.batch ?? 5_000,
       report: (level, message, fields) => this.report(level, message, fields),
       onError: (error, line) => this.onError(error, line),
     });
@@ -223,7 +225,7 @@ export class ProjectionRunner {
   }
 
   private onError(error: unknown, line: Line): void {
-    errors.add(1, { service: this.options.service, projection: line.model.name });
+    this.measures?.failed(line.model.name);
     const fields = { projection: line.model.name, slot: line.slot, position: line.position, error: messageOf(error) };
     if (error instanceof Unavailable) this.report('warn', 'projection waits', fields);
     else this.report('error', 'projection stopped', fields);

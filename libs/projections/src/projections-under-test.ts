@@ -126,7 +126,7 @@ export class ProjectionsUnderTest {
     readonly store: JetStreamEventStore,
     readonly database: ServiceDatabase,
     readonly pool: Pool,
-    private readonly ownerUrl: string,
+    readonly ownerUrl: string,
   ) {
     this.scribe = new Scribe(store);
   }

@@ -67,7 +67,15 @@ export interface ProjectionStatus {
 }
 
 export type StopCode =
-  'POISON' | 'GAP' | 'CHAIN_BROKEN' | 'CHECKPOINT_MISMATCH' | 'LOG_REWOUND' | 'STREAM_RECREATED' | 'LOG_DAMAGED' | 'UNAVAILABLE';
+  | 'POISON'
+  | 'GAP'
+  | 'CHAIN_BROKEN'
+  | 'CHECKPOINT_MISMATCH'
+  | 'LOG_REWOUND'
+  | 'STREAM_RECREATED'
+  | 'LOG_DAMAGED'
+  | 'NEWER_EVENT'
+  | 'UNAVAILABLE';
 
 /** Why a read model does not go on, and what to do. */
 export interface Stop {
@@ -86,5 +94,6 @@ export const remedies: Record<StopCode, string> = {
   LOG_REWOUND: 'The log is older than what was read from it. Restore the newest backup and retry, or rebuild to accept this one.',
   STREAM_RECREATED: 'The stream was made anew. Restore the old one and retry, or rebuild to accept this one.',
   LOG_DAMAGED: 'Restore the log from a backup or replica and retry.',
+  NEWER_EVENT: 'Update this service: a newer version has written there. It goes on by itself when it is new enough.',
   UNAVAILABLE: 'Nothing to do here: it goes on by itself when the server is back.',
 };

@@ -6,8 +6,11 @@ import type { Pool } from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
 import { dataSource, writerPool } from './data-source.js';
 import { LogVerification } from './log-verification.js';
+import { observePool } from './pool-metrics.js';
 import { ProjectionRunner, type ProjectionRunnerOptions } from './projection-runner.js';
+import { namesOf } from './migrate.js';
 import type { ReadModel } from './read-model.js';
+import { NewerDatabase, refuseNewer, type Migration } from './schema-floor.js';
 import { tenantSetting } from './slots.js';
 import { messageOf } from './stops.js';
 
@@ -18,6 +21,8 @@ export interface ReadSideOptions {
   readonly writerUrl: string;
   /** Default: the writer's, whose connections then only read. */
   readonly readerUrl?: string | undefined;
+  /** The service's own: what it knows of its schema. */
+  readonly migrations: readonly Migration[];
   readonly models: readonly ReadModel[];
   readonly entities: readonly (new () => object)[];
   readonly log: NonNullable<ProjectionRunnerOptions['log']>;
@@ -32,6 +37,7 @@ export class ReadSide {
   private readonly database: DataSource;
   private readonly verification: LogVerification;
   private stopped = false;
+  private stopObserving?: () => void;
   private connecting: Promise<void> | undefined;
 
   constructor(private readonly options: ReadSideOptions) {
@@ -42,14 +48,20 @@ export class ReadSide {
     this.runner = new ProjectionRunner({ service, connection, pool: this.pool, store, models, verification: this.verification, log });
   }
 
-  start(): void {
+  /** Throws NewerDatabase when the database can say so; one that is away is waited for, and asked then. */
+  async start(): Promise<void> {
+    await this.initialize().catch((error: Error) => {
+      if (error instanceof NewerDatabase) throw error;
+    });
     this.runner.start();
+    this.stopObserving = observePool(this.options.service, this.pool);
     this.connecting = this.connect();
   }
 
   async stop(): Promise<void> {
     this.stopped = true;
     this.verification.stop();
+    this.stopObserving?.();
     await Promise.all([this.runner.stop(), this.connecting]);
     if (this.database.isInitialized) await this.database.destroy();
     await this.pool.end();
@@ -79,12 +91,28 @@ export class ReadSide {
     });
   }
 
+  private async initialize(): Promise<void> {
+    if (this.database.isInitialized) return;
+    const { service, migrations } = this.options;
+    await this.database.initialize();
+    try {
+      await refuseNewer((sql) => this.database.query(sql), service, namesOf(migrations));
+    } catch (error) {
+      await this.database.destroy();
+      throw error;
+    }
+  }
+
   private async connect(): Promise<void> {
     for (let failures = 0; !this.stopped; failures += 1) {
       try {
-        await this.database.initialize();
+        await this.initialize();
         return;
       } catch (error) {
+        if (error instanceof NewerDatabase) {
+          this.options.log('error', error.message, { service: this.options.service });
+          return void (await this.runner.stop());
+        }
         if (failures === 0)
           this.options.log('warn', 'still waiting for PostgreSQL', { service: this.options.service, error: messageOf(error) });
         await new Promise((resolve) => setTimeout(resolve, connectAgainMs));

@@ -32,8 +32,8 @@ export async function mayMakeRoles(client: Client, passwords?: RolePasswords): P
 }
 
 /**
- * Two roles for a service, none of which owns anything: `sandlot_<service>_writer` changes rows in the slots, `sandlot_<service>_reader`
- * sees the views and the tables beside them. Neither reaches another service's schemas. May be repeated.
+ * Two roles for a service, none of which owns anything: `sandlot_<service>_writer` changes rows in the slots and calls the service's functions,
+ * `sandlot_<service>_reader` sees the views and the tables beside them. Neither reaches another service's schemas. May be repeated.
  */
 export async function grantRoles(client: Client, service: string, ownerUrl: string, passwords?: RolePasswords): Promise<ServiceDatabase> {
   const writer = `sandlot_${service}_writer`;
@@ -55,6 +55,9 @@ export async function grantRoles(client: Client, service: string, ownerUrl: stri
     grant usage on schema ${service}, ${inSlots} to ${writer};
     grant usage on schema ${service} to ${reader};
     grant select, insert, update, delete, truncate on all tables in schema ${inSlots} to ${writer};
+    grant select on ${service}.schema_floor to ${writer}, ${reader};
+    revoke execute on all functions in schema ${service} from public;
+    grant execute on all functions in schema ${service} to ${writer};
     ${tables.map((table) => `grant select, insert, update, delete on ${table} to ${writer}; grant select on ${table} to ${reader};`).join(' ')}
     ${views.map((view) => `grant select on ${view} to ${writer}, ${reader};`).join(' ')}
     ${readerSettings.map(([name, value]) => `alter role ${reader} in database ${database} set ${name} = '${value}';`).join(' ')}`);
@@ -68,7 +71,7 @@ async function viewsOf(client: Client, service: string): Promise<string[]> {
 
 /** Those outside of the slots: how far projections and loads are, and what is loaded from streams that are no ledger. */
 async function tablesOf(client: Client, service: string): Promise<string[]> {
-  const sql = `select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname = $1 and tablename <> 'migrations'`;
+  const sql = `select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname = $1 and tablename not in ('migrations', 'schema_floor')`;
   return (await client.query<{ name: string }>(sql, [service])).rows.map(({ name }) => name);
 }
 

@@ -87,6 +87,27 @@ describe("a service's roles", () => {
   });
 });
 
+describe("a role's password", () => {
+  it('changes without a gap by a second login that has what the role has, as docs/how-to/rotate-keys.md says', async () => {
+    const { ownerUrl, writerUrl, readerUrl } = await migrated();
+    const owner = await connected(ownerUrl);
+    const before = await connected(writerUrl);
+    const suffix = Math.random().toString(36).slice(2, 8);
+    await owner.query(`
+      create role writer_${suffix} login password 'new' in role sandlot_provisioner_writer;
+      create role reader_${suffix} login password 'new' in role sandlot_provisioner_reader;
+      alter role reader_${suffix} set default_transaction_read_only = on;
+      alter role reader_${suffix} set statement_timeout = '5s'`);
+    const as = (url: string, role: string) => Object.assign(new URL(url), { username: role, password: 'new' }).href;
+    const [writer, reader] = [await connected(as(writerUrl, `writer_${suffix}`)), await connected(as(readerUrl, `reader_${suffix}`))];
+    await before.query(`insert into provisioner_blue.sandboxes values ('sbx_1', 's', 0, now())`);
+    await writer.query(`update provisioner_blue.sandboxes set name = 't'`);
+    expect((await reader.query('select name from provisioner.sandboxes')).rows).toEqual([{ name: 't' }]);
+    await expect(reader.query('update provisioner.projections set live = live')).rejects.toThrow(/read-only|permission denied/);
+    await before.query('truncate provisioner_blue.sandboxes'); // who was connected goes on until he is restarted
+  });
+});
+
 describe('migrating', () => {
   it('is done once when processes start together, and again without effect', async () => {
     const ownerUrl = await freshDatabase();
@@ -115,7 +136,7 @@ describe('migrating', () => {
     for (let i = 0; i < migrations.length; i += 1) await source.undoLastMigration();
     const { count } = (
       await source.query(`select count(*)::int as count from pg_class c join pg_namespace n on n.oid = c.relnamespace
-      where n.nspname like 'provisioner%' and relkind in ('r', 'v') and relname <> 'migrations'`)
+      where n.nspname like 'provisioner%' and relkind in ('r', 'v') and relname not in ('migrations', 'schema_floor')`)
     )[0] as { count: number };
     await source.destroy();
     expect(count).toBe(0);

@@ -1,6 +1,7 @@
 import { jetstream, jetstreamManager, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Pool } from 'pg';
+import { copyInto, type Copy } from './copy.js';
 import { transaction, type Query } from './transaction.js';
 
 export interface StreamLoaderOptions {
@@ -10,14 +11,14 @@ export interface StreamLoaderOptions {
   /** Permanent: the checkpoint is kept under it. */
   name: string;
   stream: string;
+  /** Messages in one transaction, all of them in memory. Default 500. */
+  batchSize?: number;
   /** Loads messages in one transaction with the checkpoint. May be called again with the same ones after a rollback. */
-  load(messages: readonly JsMsg[], query: Query): Promise<void>;
+  load(messages: readonly JsMsg[], query: Query, copy: Copy): Promise<void>;
   onError(error: unknown): void;
   /** Called after each committed batch. */
   onLoaded?(): void;
 }
-
-const batchSize = 500;
 
 /** The table that says how far the loads of a service are; for its first migration. */
 export const loadsTable = (service: string): string =>
@@ -58,7 +59,7 @@ export class StreamLoader {
   }
 
   private async follow(): Promise<void> {
-    const { connection, stream } = this.options;
+    const { connection, stream, batchSize = 500 } = this.options;
     const { created } = await (await jetstreamManager(connection, { checkAPI: false })).streams.info(stream);
     let position = await this.checkpoint(created);
     const consumer = await jetstream(connection).consumers.get(stream, { opt_start_seq: position + 1 });
@@ -86,14 +87,14 @@ export class StreamLoader {
   private async commit(batch: readonly JsMsg[], position: number): Promise<number> {
     const { pool, service, name, load, onLoaded } = this.options;
     const end = batch.at(-1)!.seq;
-    await transaction(pool, async (query) => {
+    await transaction(pool, async (query, client) => {
       const { rowCount } = await query(`update ${service}.loads set position = $3 where name = $1 and position = $2`, [
         name,
         position,
         end,
       ]);
       if (rowCount !== 1) throw new Error(`${service}.${name}: another instance has loaded this batch`);
-      await load(batch, query);
+      await load(batch, query, (...copied) => copyInto(client, ...copied));
     });
     onLoaded?.();
     return end;

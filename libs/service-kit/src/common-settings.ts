@@ -48,6 +48,20 @@ export const databaseSettings = {
     .describe('the same as a role that only reads, for queries; default: SANDLOT_DATABASE_URL'),
 };
 
+export const previewSettings = {
+  SANDLOT_PREVIEW_DOMAIN: z
+    .string()
+    .max(120)
+    .regex(/^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z](?:[a-z0-9-]*[a-z0-9])?(?::[1-9]\d{0,4})?$/)
+    .optional()
+    .describe('domain[:port] whose subdomains are addresses of single sandboxes; nothing else may be on it. Without it there are none'),
+  SANDLOT_PREVIEW_KEY: secret(z.string().min(32))
+    .optional()
+    .describe(
+      'at least 32 characters that the proxies and the gateway share, to sign links to previews; default: one made from SANDLOT_IDENTITY_KEY',
+    ),
+};
+
 export const identitySettings = {
   SANDLOT_IDENTITY_KEY: secret(z.string().min(32)).describe('at least 32 characters that the proxy and the gateway share'),
 };

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { DynamicModule, Type } from '@nestjs/common';
 import { APP_GUARD, DiscoveryModule, NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { metrics } from '@opentelemetry/api';
+import { context, metrics, type Context } from '@opentelemetry/api';
 import { DomainError } from '@sandlot/kernel';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { NestLog } from './logging.js';
@@ -12,7 +12,7 @@ import { fromFramework, ProblemFilter, sendProblem } from './problem-filter.js';
 import { problem } from './problem.js';
 import { acceptRequestId, acceptTraceparent, REQUEST_ID_HEADER, TRACEPARENT_HEADER, withRequestContext } from './request-context.js';
 import { SchemaPipe } from './schema-pipe.js';
-import { SpanKind, startSpan } from './tracing.js';
+import { SpanKind, startSpan, traceparentOf } from './tracing.js';
 
 export interface HttpAppOptions extends GuardOptions {
   /** How large a request's body may be, default 1 MiB. */
@@ -107,9 +107,14 @@ function identifyRequests(fastify: FastifyInstance, urlLimitBytes: number): void
     description: 'How long requests took',
     advice: { explicitBucketBoundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10] },
   });
+  const traces = new WeakMap<FastifyRequest, Context>();
+  const inContext = (request: FastifyRequest, traceparent: string, work: () => void) =>
+    withRequestContext({ requestId: request.id, traceparent }, () => context.with(traces.get(request) ?? context.active(), work));
   fastify.addHook('onRequest', (request, reply, done) => {
-    const traceparent = acceptTraceparent(request.headers[TRACEPARENT_HEADER]);
-    const { span } = startSpan(`${request.method} ${request.routeOptions.url ?? ''}`, SpanKind.SERVER, traceparent);
+    const acceptedTraceparent = acceptTraceparent(request.headers[TRACEPARENT_HEADER]);
+    const { span, within } = startSpan(`${request.method} ${request.routeOptions.url ?? ''}`, SpanKind.SERVER, acceptedTraceparent);
+    const traceparent = traceparentOf(span) ?? acceptedTraceparent;
+    traces.set(request, within);
     reply.raw.once('close', () => {
       const route = request.routeOptions.url ?? 'unmatched';
       const attributes = { 'http.request.method': request.method, 'http.route': route, 'http.response.status_code': reply.statusCode };
@@ -119,13 +124,13 @@ function identifyRequests(fastify: FastifyInstance, urlLimitBytes: number): void
     request.headers[TRACEPARENT_HEADER] = traceparent;
     void reply.headers({ [REQUEST_ID_HEADER]: request.id, [TRACEPARENT_HEADER]: traceparent, 'x-content-type-options': 'nosniff' });
     const tooLong = request.url.length > urlLimitBytes;
-    withRequestContext({ requestId: request.id, traceparent }, () =>
+    inContext(request, traceparent, () =>
       tooLong ? done(new DomainError('URI_TOO_LONG', `The URL is longer than ${urlLimitBytes} bytes.`)) : done(),
     );
   });
   // Reading the body leaves the context that the first hook has entered.
   fastify.addHook('preValidation', (request, _reply, done) => {
-    withRequestContext({ requestId: request.id, traceparent: request.headers[TRACEPARENT_HEADER] as string }, done);
+    inContext(request, request.headers[TRACEPARENT_HEADER] as string, done);
   });
 }
 

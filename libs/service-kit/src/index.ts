@@ -1,9 +1,12 @@
 // What every service stands on. Start with service.ts: what a service is made of and how it starts and stops.
 export * from './common-settings.js';
+export * from './conditions.js';
 export * from './config.js';
 export * from './health.js';
+export * from './hot-histogram.js';
 export * from './http-app.js';
 export * from './identity.js';
+export * from './preview-pass.js';
 export * from './known-settings.js';
 export * from './kv-table.js';
 export * from './logging.js';

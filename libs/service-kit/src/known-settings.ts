@@ -6,35 +6,97 @@ import { type z } from 'zod';
  */
 export const allSettings: readonly string[] = [
   'SANDLOT_ACCESS_LOG',
+  'SANDLOT_ACCESS_OVERFLOW',
+  'SANDLOT_ACCESS_RETENTION_DAYS',
   'SANDLOT_ADMIN_KEY_PATH',
+  'SANDLOT_ALLOWED_BUCKETS',
+  'SANDLOT_ALLOWED_IMAGES',
+  'SANDLOT_ALLOWED_NODE_LABELS',
+  'SANDLOT_ALLOWED_RUNTIME_CLASSES',
+  'SANDLOT_ALLOWED_STORAGE_CLASSES',
+  'SANDLOT_ALLOWED_TAINTS',
+  'SANDLOT_BACKUP_MAX_AGE',
   'SANDLOT_CRASH_AT',
   'SANDLOT_DATABASE_READER_URL',
   'SANDLOT_DATABASE_URL',
   'SANDLOT_DATABASE_URLS_DIR',
   'SANDLOT_DATA_DIR',
+  'SANDLOT_DEFAULT_CPU',
+  'SANDLOT_DEFAULT_CPU_REQUEST',
+  'SANDLOT_DEFAULT_DISK',
   'SANDLOT_DEFAULT_IMAGE',
+  'SANDLOT_DEFAULT_MEMORY',
+  'SANDLOT_DEFAULT_MEMORY_REQUEST',
+  'SANDLOT_DEFAULT_RUNTIME_CLASS',
+  'SANDLOT_DISCOVERY',
+  'SANDLOT_DISCOVERY_PORT',
+  'SANDLOT_DISCOVERY_REFRESH',
+  'SANDLOT_DISCOVERY_SHARED',
+  'SANDLOT_DNS_PEERS',
+  'SANDLOT_EGRESS',
+  'SANDLOT_EGRESS_DENY',
+  'SANDLOT_EGRESS_PEERS',
+  'SANDLOT_EXPIRY_WARNING',
   'SANDLOT_GATEWAY_HOST',
   'SANDLOT_GATEWAY_PORT',
   'SANDLOT_GATEWAY_URL',
   'SANDLOT_HOST',
   'SANDLOT_IDENTITY_KEY',
+  'SANDLOT_IDLE_TIMEOUT',
+  'SANDLOT_IMAGE_PULL_POLICY',
+  'SANDLOT_IMAGE_PULL_SECRETS',
+  'SANDLOT_JWT_ISSUERS',
+  'SANDLOT_JWT_SECRET',
+  'SANDLOT_KUBECONFIG',
+  'SANDLOT_KUBERNETES_BURST',
+  'SANDLOT_KUBERNETES_NAMESPACES',
+  'SANDLOT_KUBERNETES_REQUESTS_PER_SECOND',
   'SANDLOT_LOG_LEVEL',
   'SANDLOT_MASTER_KEY_PATH',
+  'SANDLOT_MAX_CONNECTIONS_PER_USER',
+  'SANDLOT_MAX_DISK',
+  'SANDLOT_MAX_REQUESTS_PER_SECOND',
+  'SANDLOT_MAX_REQUESTS_PER_SECOND_PER_SANDBOX',
+  'SANDLOT_MAX_REQUESTS_PER_SECOND_PER_USER',
+  'SANDLOT_MAX_REQUESTS_PER_USER',
   'SANDLOT_METRICS_HOST',
   'SANDLOT_METRICS_PORT',
+  'SANDLOT_METRICS_SANDBOXES',
+  'SANDLOT_NAMESPACE_PREFIX',
   'SANDLOT_NATS_CREDS',
+  'SANDLOT_NATS_MONITORING_URLS',
   'SANDLOT_NATS_NKEY',
   'SANDLOT_NATS_SERVER',
   'SANDLOT_NATS_TLS_CA',
   'SANDLOT_NATS_TLS_CERT',
   'SANDLOT_NATS_TLS_KEY',
   'SANDLOT_NATS_URL',
+  'SANDLOT_POD_SECURITY',
   'SANDLOT_PORT',
+  'SANDLOT_PREVIEW_DOMAIN',
+  'SANDLOT_PREVIEW_KEY',
+  'SANDLOT_PROXY_PEERS',
   'SANDLOT_QUOTA_CPU',
   'SANDLOT_QUOTA_MEMORY',
   'SANDLOT_QUOTA_SANDBOXES',
+  'SANDLOT_RELAXED_IMAGES',
+  'SANDLOT_ROUTE_BY',
   'SANDLOT_RUNTIME',
   'SANDLOT_SANDBOX_PATH',
+  'SANDLOT_SERVICE_ACCOUNT_ANNOTATIONS',
+  'SANDLOT_STOP_GRACE_SECONDS',
+  'SANDLOT_STORAGE_CLASS',
+  'SANDLOT_STREAM_REPLICAS',
+  'SANDLOT_TLS_CERT_FILE',
+  'SANDLOT_TLS_CLIENT_CA_FILE',
+  'SANDLOT_TLS_CLIENT_USER',
+  'SANDLOT_TLS_KEY_FILE',
+  'SANDLOT_TRUSTED_PROXIES',
+  'SANDLOT_TUNNEL_IDLE_TIMEOUT',
+  'SANDLOT_URL',
+  'SANDLOT_USAGE_RETENTION_DAYS',
+  'SANDLOT_WAKE_TIMEOUT',
+  'SANDLOT_WEBSOCKET_IDLE_TIMEOUT',
 ];
 
 const defined = new Map<string, z.ZodType>();
@@ -45,6 +107,7 @@ export interface SettingInfo {
   readonly secret: boolean;
   /** May come from a file, though it is no secret. */
   readonly file: boolean;
+  /** As one would write it. */
   readonly default?: unknown;
   readonly required: boolean;
 }
@@ -78,14 +141,17 @@ export function registerSettings(schema: z.ZodObject): void {
 
 export function settingInfo(schema: z.ZodType): SettingInfo {
   let info: { description?: string; secret?: boolean; file?: boolean } = {};
-  for (let inner: z.ZodType | undefined = schema; inner; inner = wrapped(inner)) info = { ...inner.meta(), ...info };
-  const fallback = schema.safeParse(undefined);
+  let fallback: unknown;
+  for (let inner: z.ZodType | undefined = schema; inner; inner = wrapped(inner)) {
+    info = { ...inner.meta(), ...info };
+    fallback ??= (inner.def as { defaultValue?: unknown }).defaultValue;
+  }
   return {
     description: info.description,
     secret: info.secret === true,
     file: info.file === true,
-    required: !fallback.success,
-    ...(fallback.success && fallback.data !== undefined && { default: fallback.data }),
+    required: !schema.safeParse(undefined).success,
+    ...(fallback !== undefined && fallback !== '' && { default: fallback }),
   };
 }
 

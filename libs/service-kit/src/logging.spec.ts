@@ -9,6 +9,12 @@ function capture() {
 }
 
 describe('a log line', () => {
+  it('of a Nest logger has the fields that it was given', () => {
+    const { log, last } = capture();
+    new NestLog(log).warn('a run failed', { id: 'sbx_1', attempt: 2 }, 'reconcile sandbox');
+    expect(last()).toMatchObject({ msg: 'a run failed', id: 'sbx_1', attempt: 2, component: 'reconcile sandbox' });
+  });
+
   it('is one JSON object with a constant message and fields', () => {
     const { log, lines, last } = capture();
     withRequestContext({ service: 'auth', requestId: 'r1' }, () => log.info({ userId: 'usr_1' }, 'user created'));

@@ -62,11 +62,13 @@ export class NestLog implements LoggerService {
     this.write('trace', message, rest);
   }
 
-  /** Nest's Logger passes the message, then perhaps more of them or a stack, then the name of the class. */
+  /** Nest's Logger passes the message, then perhaps fields, more messages or a stack, then the name of the class. */
   private write(level: 'trace' | 'debug' | 'warn' | 'error' | 'fatal', message: unknown, rest: unknown[]): void {
     const component = typeof rest.at(-1) === 'string' ? rest.at(-1) : undefined;
     if (message instanceof Error) return this.target[level]({ component, err: message }, 'unexpected error');
-    if (typeof message !== 'object' || message === null) return this.target[level]({ component }, String(message));
+    const [more] = rest;
+    const details = typeof more === 'object' && more !== null && !(more instanceof Error) ? more : {};
+    if (typeof message !== 'object' || message === null) return this.target[level]({ component, ...details }, String(message));
     const { msg, ...fields } = message as Record<string, unknown>;
     this.target[level]({ component, ...fields }, typeof msg === 'string' ? msg : 'event');
   }

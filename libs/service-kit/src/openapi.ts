@@ -12,7 +12,14 @@ export interface ApiInfo {
 }
 
 type Schema = Record<string, unknown>;
-type Operation = { operationId?: string; description?: string; security?: unknown[]; responses: Record<string, unknown> };
+type Body = { required?: boolean; content: Record<string, { schema: Schema }> };
+type Operation = {
+  operationId?: string;
+  description?: string;
+  security?: unknown[];
+  requestBody?: Body;
+  responses: Record<string, unknown>;
+};
 
 const FieldErrorSchema = z.object({
   pointer: z.string().describe('JSON Pointer (RFC 6901)'),
@@ -60,7 +67,10 @@ export async function openApiDocument(app: INestApplication, info: ApiInfo): Pro
   const access = new Map(routesOf(app.get(DiscoveryService)).map((route) => [operationId(route.controller, route.method), route.access]));
   for (const item of Object.values(document.paths)) {
     for (const operation of Object.values(item as Record<string, Operation>)) {
-      if (typeof operation?.operationId === 'string') complete(operation, access.get(operation.operationId));
+      if (typeof operation?.operationId !== 'string') continue;
+      complete(operation, access.get(operation.operationId));
+      if (operation.requestBody && mayBeMissing(operation.requestBody, document.components.schemas as Record<string, Schema>))
+        operation.requestBody.required = false;
     }
   }
   return document;
@@ -83,6 +93,14 @@ function complete(operation: Operation, access: GuardedRoute['access']): void {
   }
   operation.security = [{ bearer: [] }, { apiKey: [] }];
   operation.description = [operation.description, `Permission: \`${access}\`.`].filter(Boolean).join('\n\n');
+}
+
+/** Where there is a default for all of it. */
+function mayBeMissing({ content }: Body, schemas: Record<string, Schema>): boolean {
+  return Object.values(content).some(({ schema }) => {
+    const named = typeof schema['$ref'] === 'string' ? schemas[schema['$ref'].split('/').at(-1)!] : schema;
+    return named?.['default'] !== undefined;
+  });
 }
 
 /** JSON Schema 2020-12 of a zod schema. One with an id, at whatever depth, becomes a component. */

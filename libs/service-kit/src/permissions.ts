@@ -8,12 +8,17 @@ const ownPermissions = [
   'apikey:update',
   'apikey:revoke',
   'quota:read',
+  'access:read',
+  'usage:read',
   'sandbox:create',
   'sandbox:read',
   'sandbox:update',
   'sandbox:pause',
   'sandbox:resume',
   'sandbox:delete',
+  'preview:open',
+  'preview:read',
+  'preview:revoke',
 ] as const;
 
 /** On everybody's, and on the platform. */
@@ -33,8 +38,14 @@ const adminPermissions = [
   'user-sandbox:delete',
   'quota:write',
   'user-quota:read',
+  'namespace:read',
+  'namespace:adopt',
   'audit:read',
   'audit:export',
+  'user-limits:read',
+  'user-limits:write',
+  'user-access:read',
+  'user-usage:read',
   'operations:read',
   'operations:write',
 ] as const;

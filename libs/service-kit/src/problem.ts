@@ -12,6 +12,8 @@ export const httpStatus: Record<ErrorCode, number> = {
   USER_NOT_FOUND: 404,
   KEY_NOT_FOUND: 404,
   SANDBOX_NOT_FOUND: 404,
+  PREVIEW_NOT_FOUND: 404,
+  PREVIEWS_OFF: 404,
   NAMESPACE_NOT_FOUND: 404,
   PROJECTION_NOT_FOUND: 404,
   CONSUMER_NOT_FOUND: 404,
@@ -25,6 +27,7 @@ export const httpStatus: Record<ErrorCode, number> = {
   CONFLICT: 409,
   REQUEST_IN_PROGRESS: 409,
   USER_DELETED: 410,
+  SANDBOX_GONE: 410,
   VERSION_MISMATCH: 412,
   BODY_TOO_LARGE: 413,
   URI_TOO_LONG: 414,
@@ -39,6 +42,7 @@ export const httpStatus: Record<ErrorCode, number> = {
   OUTCOME_UNKNOWN: 503,
   UNAVAILABLE: 503,
   POSITION_NOT_REACHED: 503,
+  NEWER_EVENT: 503,
   SANDBOX_TIMEOUT: 504,
 };
 

@@ -5,6 +5,7 @@ import type { CustomTransportStrategy } from '@nestjs/microservices';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Commands, JetStreamEventStore, type EventStore } from '@sandlot/event-store';
 import { armCrashPoint, type CrashPoint } from '@sandlot/kernel';
+import { answerConditions, Conditions } from './conditions.js';
 import { loadConfig, type ConfigDefinition, type ConfigOf, type Environment, type LoadedConfig } from './config.js';
 import { Health } from './health.js';
 import { createHttpApp, drainHttp, type HttpAppOptions } from './http-app.js';
@@ -51,6 +52,8 @@ export interface ServiceKit<Values = Record<string, unknown>> {
   readonly commands: Commands;
   readonly rpc: RpcClient;
   readonly health: Health;
+  /** What is wrong with this process or with what it alone sees: add to it. */
+  readonly conditions: Conditions;
 }
 
 export interface StartOptions {
@@ -90,6 +93,7 @@ class KitModule {
       { provide: Commands, useValue: kit.commands },
       { provide: RpcClient, useValue: kit.rpc },
       { provide: Health, useValue: kit.health },
+      { provide: Conditions, useValue: kit.conditions },
     ];
     return { module: KitModule, global: true, providers, exports: providers.map(({ provide }) => provide) };
   }
@@ -125,8 +129,11 @@ async function start<Definition extends ConfigDefinition>(
     undo.push(() => closeNats(nats));
     addNatsCheck(health, nats);
     const eventStore = await JetStreamEventStore.open(nats);
-    const kit = { name, config: values, sources, nats, eventStore, commands: new Commands(eventStore), rpc: new RpcClient(nats), health };
-    const { app, url } = await startApp(definition, kit, graceMs, undo);
+    const conditions = new Conditions();
+    const own = { commands: new Commands(eventStore), rpc: new RpcClient(nats), health, conditions };
+    const { app, url } = await startApp(definition, { name, config: values, sources, nats, eventStore, ...own }, graceMs, undo);
+    const answering = answerConditions(nats, name, conditions);
+    undo.push(() => Promise.resolve(answering.unsubscribe()));
     health.started();
     let stopping: Promise<void> | undefined;
     const close = () => {

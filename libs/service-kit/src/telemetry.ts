@@ -5,11 +5,17 @@ import { RuntimeNodeInstrumentation } from '@opentelemetry/instrumentation-runti
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Environment } from './config.js';
+import { hotHistograms } from './hot-histogram.js';
+import { runtimeViews } from './runtime-metrics.js';
 
 // One per process, whatever number of services runs in it: OpenTelemetry's API is global.
 // Instruments that are made before startTelemetry count nothing, so make them in constructors, not at the top of a module.
 
 let started: Telemetry | undefined;
+let tracing = false;
+
+/** Whether spans go anywhere: who makes one for every request need not. */
+export const isTracing = (): boolean => tracing;
 
 export interface Telemetry {
   /** Answers a scrape with Prometheus' text format. */
@@ -21,8 +27,13 @@ export interface Telemetry {
 /** Metrics on; traces only when OTEL_EXPORTER_OTLP_ENDPOINT (or its _TRACES_ form) is set, for the SDK costs 15 MB and 150 ms. */
 export async function startTelemetry(service: string, env: Environment): Promise<Telemetry> {
   if (started) return started;
-  const exporter = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true, withoutTargetInfo: true });
-  const provider = new MeterProvider({ readers: [exporter] });
+  const exporter = new PrometheusExporter({
+    preventServerStart: true,
+    withoutScopeInfo: true,
+    withoutTargetInfo: true,
+    metricProducers: [hotHistograms],
+  });
+  const provider = new MeterProvider({ readers: [exporter], views: runtimeViews });
   metrics.setGlobalMeterProvider(provider);
   const runtime = new RuntimeNodeInstrumentation({ monitoringPrecision: 20 });
   runtime.setMeterProvider(provider);
@@ -61,5 +72,9 @@ async function startTracing(service: string, env: Environment): Promise<() => Pr
   const { NodeSDK } = await import('@opentelemetry/sdk-node');
   const sdk = new NodeSDK({ serviceName: `sandlot-${service}`, instrumentations: [], metricReaders: [], logRecordProcessors: [] });
   sdk.start();
-  return () => sdk.shutdown();
+  tracing = true;
+  return async () => {
+    tracing = false;
+    await sdk.shutdown();
+  };
 }

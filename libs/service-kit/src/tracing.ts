@@ -26,6 +26,13 @@ export function startSpan(name: string, kind: SpanKind, traceparent: string | un
   return { span, within: trace.setSpan(parent, span) };
 }
 
+/** Of a span that is kept; undefined where nobody traces. */
+export function traceparentOf(span: Span): string | undefined {
+  if (!span.isRecording()) return undefined;
+  const { traceId, spanId, traceFlags } = span.spanContext();
+  return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
+}
+
 /** The trace that goes along with a message: the active span's, or the one that came with the request. */
 export function injectTrace(set: (name: string, value: string) => void): void {
   const carrier: Record<string, string> = {};

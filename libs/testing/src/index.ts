@@ -4,6 +4,8 @@ export { given } from './given.js';
 export { startNatsCluster } from './nats-cluster.js';
 export { runTwice } from './run-twice.js';
 export { freshDatabase, natsServerBinary, startTestNats, startTestPostgres } from './servers.js';
+export { describeUnless, itUnless } from './skip-unless.js';
 export { stableTcpProxy, type StableTcpProxy } from './stable-tcp-proxy.js';
 export { tempDir } from './temp-dir.js';
 export { waitFor, type WaitOptions } from './wait-for.js';
+export { testTool } from './test-tool.js';

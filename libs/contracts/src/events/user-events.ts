@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defineEvent, type EventOf } from '@sandlot/kernel';
+import { UserLimits } from '../http/limits.js';
 import { UserIdSchema } from '../names.js';
 
 export const Role = z.enum(['admin', 'user']);
@@ -16,6 +17,8 @@ export const UserProfileChanged = defineEvent('user.profile-changed.v1', z.objec
 export const UserRoleChanged = defineEvent('user.role-changed.v1', z.object({ role: Role }));
 export const UserDisabled = defineEvent('user.disabled.v1', z.object({}));
 export const UserEnabled = defineEvent('user.enabled.v1', z.object({}));
+/** All of what the user may ask of the proxies; what is absent is as for everybody. */
+export const UserLimitsChanged = defineEvent('user.limits-changed.v1', z.object({ limits: UserLimits }));
 /** The user's keys stop working at once, the sandboxes are deleted; the name is never given out again. */
 export const UserDeleted = defineEvent('user.deleted.v1', z.object({}));
 /** The key of the user's personal data is to be destroyed; what was sealed under it can never be read again. */
@@ -28,6 +31,7 @@ export type UserEvent =
   | EventOf<typeof UserCreated>
   | EventOf<typeof UserProfileChanged>
   | EventOf<typeof UserRoleChanged>
+  | EventOf<typeof UserLimitsChanged>
   | EventOf<typeof UserDisabled>
   | EventOf<typeof UserEnabled>
   | EventOf<typeof UserDeleted>

@@ -12,7 +12,16 @@ export const ProjectionView = z
     position: z.int(),
     head: z.int().nullable().describe('the last position of the log'),
     lagEvents: z.int().nullable(),
-    rebuild: z.object({ position: z.int(), target: z.int(), ratio: z.number() }).nullable(),
+    rebuild: z
+      .object({
+        position: z.int(),
+        target: z.int(),
+        ratio: z.number(),
+        status: z.string().describe('as of the projection; when it has stopped, `reason` and `message` say why'),
+        reason: z.string().nullable(),
+        message: z.string().nullable(),
+      })
+      .nullable(),
   })
   .meta({ id: 'Projection' });
 export type ProjectionView = z.infer<typeof ProjectionView>;

@@ -1,23 +1,21 @@
 import { z } from 'zod';
 import { Quota } from '../events/ledger-events.js';
-import { SandboxPort } from '../events/sandbox-events.js';
+import { SandboxSpec } from '../events/sandbox-spec.js';
 import { SandboxState } from '../kv.js';
 import { SandboxIdSchema, SandboxName, Timestamp, UserIdSchema } from '../names.js';
+import { MemoryQuantity, Quantity } from '../quantity.js';
 import { pageOf, pageQuery } from './pagination.js';
+import { OnIdle, sandboxLimits } from './sandbox-limits.js';
+import { sandboxSettings, settingsTogether } from './sandbox-settings.js';
 
 export const CreateSandboxBody = z
   .strictObject({
     name: SandboxName,
-    image: z.string().min(1).max(255).optional().describe('default: SANDLOT_DEFAULT_IMAGE'),
-    ports: z
-      .array(SandboxPort)
-      .min(1)
-      .max(16)
-      .refine((ports) => new Set(ports.map(({ port }) => port)).size === ports.length, 'names a port twice')
-      .default([{ port: 8888 }])
-      .describe('the first is the default of /proxy/{sandbox}/'),
+    ...sandboxSettings,
+    ...sandboxLimits,
     namespace: z.string().max(63).optional().describe("only the caller's own, user-<username>; the older form of the API had it"),
   })
+  .superRefine(settingsTogether)
   .meta({ id: 'CreateSandbox' });
 
 export const Sandbox = z
@@ -30,9 +28,12 @@ export const Sandbox = z
     state: SandboxState,
     reason: z.string().nullable().describe('a code, where the state needs one'),
     message: z.string().nullable(),
-    image: z.string(),
-    ports: z.array(SandboxPort),
+    ...SandboxSpec.shape,
     service: z.string().optional().describe('the host that the proxy dials, while the sandbox runs'),
+    ttlSeconds: z.int().optional().describe('as it was asked for last; absent: it stays until somebody deletes it'),
+    expiresAt: Timestamp.optional().describe('when it is deleted, whatever it does'),
+    idleTimeoutSeconds: z.int().optional(),
+    onIdle: OnIdle.optional(),
     createdAt: Timestamp,
     updatedAt: Timestamp,
     version: z.int().describe('of the ETag'),
@@ -59,19 +60,27 @@ export const SandboxListing = z
         service: z.string().describe('what the proxy dials; the name of the sandbox while it does not run'),
         namespace: z.string(),
         ready: z.boolean(),
+        reason: z.string().optional().describe('why a discovered sandbox is not routed: a code'),
+        message: z.string().optional(),
       }),
     ),
+    incomplete: z.string().optional().describe('why discovered sandboxes may be missing'),
   })
   .meta({ id: 'SandboxListing' });
 export type SandboxListing = z.infer<typeof SandboxListing>;
 
+const amounts = { cpu: Quota.shape.cpu, memory: Quota.shape.memory };
 export const QuotaBody = z
-  .strictObject({ sandboxes: Quota.shape.sandboxes.optional(), cpu: Quota.shape.cpu.optional(), memory: Quota.shape.memory.optional() })
+  .strictObject({
+    sandboxes: Quota.shape.sandboxes.optional(),
+    cpu: Quantity.optional().describe(Quota.shape.cpu.description!),
+    memory: MemoryQuantity.optional().describe(Quota.shape.memory.description!),
+  })
   .meta({ id: 'SetQuota' });
 export const QuotaUsage = z
   .object({
     quota: Quota,
-    used: z.object({ sandboxes: z.int() }),
-    holders: z.array(z.object({ sandboxId: SandboxIdSchema, name: z.string() })),
+    used: z.object({ sandboxes: z.int(), ...amounts }).describe('the limits of all sandboxes together, paused ones included'),
+    holders: z.array(z.object({ sandboxId: SandboxIdSchema, name: z.string(), cpu: z.string().optional(), memory: z.string().optional() })),
   })
   .meta({ id: 'QuotaUsage' });

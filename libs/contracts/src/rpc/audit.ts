@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AccessPage, AccessQuery, UsagePage, UsageQuery } from '../http/access.js';
 import { AuditEntry, AuditFilters, AuditPage, AuditQuery } from '../http/audit.js';
 import { AtLeast, defineQuery } from './message.js';
 
@@ -21,3 +22,7 @@ export const TailAuditEntries = defineQuery(
     cursor: z.string(),
   }),
 );
+
+/** What passed the door, as far as it is loaded. */
+export const ListAccess = defineQuery('svc.audit.access.list', AccessQuery, AccessPage);
+export const ListUsage = defineQuery('svc.audit.usage.list', UsageQuery, UsagePage);

@@ -10,6 +10,8 @@ import {
   UserListQuery,
   UserPage,
 } from '../http/users.js';
+import { LimitsOfUser, UserLimits } from '../http/limits.js';
+import { RewrapBody, Rewrapped } from '../http/master-keys.js';
 import { KeyIdSchema, UserIdSchema } from '../names.js';
 import { AtLeast, CommandContextSchema, defineCommand, defineQuery, Position } from './message.js';
 
@@ -45,6 +47,13 @@ export const ResolveUsername = defineQuery(
 export const GetUser = defineQuery('svc.auth.user.get', z.object({ userId: UserIdSchema }), User);
 export const ListUsers = defineQuery('svc.auth.user.list', z.object({ ...UserListQuery.shape, atLeast: AtLeast }), UserPage);
 
+export const SetUserLimits = defineCommand(
+  'svc.auth.user.set-limits',
+  z.object({ context, userId: UserIdSchema, expectedVersion, limits: UserLimits }),
+  z.object({ position: Position, limits: LimitsOfUser }),
+);
+export const GetUserLimits = defineQuery('svc.auth.user.limits', z.object({ userId: UserIdSchema }), LimitsOfUser);
+
 export const CreateApiKey = defineCommand(
   'svc.auth.apikey.create',
   z.object({ context, userId: UserIdSchema, ...CreateApiKeyBody.shape }),
@@ -65,4 +74,11 @@ export const ListApiKeys = defineQuery(
   'svc.auth.apikey.list',
   z.object({ userId: UserIdSchema, limit: z.int().min(1).max(200), cursor: z.string().optional(), atLeast: AtLeast }),
   ApiKeyPage,
+);
+
+/** Some users' data keys, from an older master key to the newest; the caller asks on until `next` is null. */
+export const RewrapDataKeys = defineCommand(
+  'svc.auth.masterkey.rewrap',
+  z.object({ context, after: UserIdSchema.optional(), limit: RewrapBody.unwrap().shape.limit }),
+  z.object({ position: Position, result: Rewrapped }),
 );

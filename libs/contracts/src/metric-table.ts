@@ -1,0 +1,371 @@
+/** Of one metric, as `/metrics` shows it. */
+export interface MetricInfo {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  /** From closed sets. Never ids of sandboxes, users or requests. */
+  readonly labels: readonly string[];
+  /** Which processes show it. */
+  readonly services: readonly ('auth' | 'provisioner' | 'audit' | 'gateway' | 'proxy')[];
+  readonly help: string;
+  /** When it appears, where that is not from the start. */
+  readonly only?: string;
+}
+
+const every = ['auth', 'provisioner', 'audit', 'gateway', 'proxy'] as const;
+const reading = ['auth', 'provisioner', 'audit'] as const;
+
+/**
+ * Every metric of the platform. A test compares it with what a running one shows; dashboards, alerts and docs/reference/metrics.md are held to it.
+ * Units are at the end of names: `_seconds`, `_bytes`, `_ratio` from 0 to 1, `_total` for what only grows.
+ */
+export const metricTable: Readonly<Record<string, MetricInfo>> = {
+  http_server_active_requests: { type: 'gauge', labels: [], services: ['proxy'], help: 'Requests of users under way, held ones included' },
+  http_server_request_duration_seconds: {
+    type: 'histogram',
+    labels: ['http_request_method', 'http_response_status_code', 'http_route'],
+    services: ['proxy'],
+    help: 'Requests that have passed or were refused, from their arrival to the end of the answer',
+  },
+  nodejs_eventloop_delay_max_seconds: { type: 'gauge', labels: [], services: every, help: 'Event loop maximum delay.' },
+  nodejs_eventloop_delay_mean_seconds: { type: 'gauge', labels: [], services: every, help: 'Event loop mean delay.' },
+  nodejs_eventloop_delay_min_seconds: { type: 'gauge', labels: [], services: every, help: 'Event loop minimum delay.' },
+  nodejs_eventloop_delay_p50_seconds: { type: 'gauge', labels: [], services: every, help: 'Event loop 50 percentile delay.' },
+  nodejs_eventloop_delay_p90_seconds: { type: 'gauge', labels: [], services: every, help: 'Event loop 90 percentile delay.' },
+  nodejs_eventloop_delay_p99_seconds: { type: 'gauge', labels: [], services: every, help: 'Event loop 99 percentile delay.' },
+  nodejs_eventloop_delay_stddev_seconds: { type: 'gauge', labels: [], services: every, help: 'Event loop standard deviation delay.' },
+  nodejs_eventloop_time_seconds_total: {
+    type: 'counter',
+    labels: ['nodejs_eventloop_state'],
+    services: every,
+    help: 'Cumulative duration of time the event loop has been in each state.',
+  },
+  nodejs_eventloop_utilization_ratio: { type: 'gauge', labels: [], services: every, help: 'Event loop utilization' },
+  process_cpu_seconds_total: { type: 'counter', labels: [], services: every, help: 'User and system time' },
+  process_resident_memory_bytes: { type: 'gauge', labels: [], services: every, help: 'Resident memory' },
+  sandlot_access_buffered_records: { type: 'gauge', labels: [], services: ['proxy'], help: 'Records that wait to be stored' },
+  sandlot_access_dropped_total: { type: 'counter', labels: [], services: ['proxy'], help: 'Records that found no place' },
+  sandlot_append_conflicts_total: {
+    type: 'counter',
+    labels: [],
+    services: reading,
+    help: 'Appends that found a newer event than the one that they were decided on',
+  },
+  sandlot_auth_attempts_total: {
+    type: 'counter',
+    labels: ['method', 'outcome'],
+    services: ['proxy'],
+    help: 'Requests by how their caller was known, and whether that was accepted',
+  },
+  sandlot_backup_duration_seconds: {
+    type: 'gauge',
+    labels: [],
+    services: ['gateway'],
+    help: 'How long the last backup took',
+    only: 'after the first backup',
+  },
+  sandlot_backup_events: {
+    type: 'gauge',
+    labels: [],
+    services: ['gateway'],
+    help: 'How many events of the log the last backup holds',
+    only: 'after the first backup',
+  },
+  sandlot_backup_last_success_timestamp_seconds: {
+    type: 'gauge',
+    labels: [],
+    services: ['gateway'],
+    help: 'When the last backup was complete and read back, since 1970',
+    only: 'after the first backup',
+  },
+  sandlot_backup_last_verify_timestamp_seconds: {
+    type: 'gauge',
+    labels: [],
+    services: ['gateway'],
+    help: 'When the last backup was read back and every hash of the log checked, since 1970',
+    only: 'after the first backup',
+  },
+  sandlot_backup_size_bytes: {
+    type: 'gauge',
+    labels: [],
+    services: ['gateway'],
+    help: 'How large the last backup is',
+    only: 'after the first backup',
+  },
+  sandlot_backups_total: { type: 'counter', labels: ['outcome'], services: ['gateway'], help: 'Backups by what came of them' },
+  sandlot_build_info: { type: 'gauge', labels: ['node', 'version'], services: every, help: 'Always 1; the labels say what runs' },
+  sandlot_certificate_expiry_timestamp_seconds: {
+    type: 'gauge',
+    labels: [],
+    services: ['proxy'],
+    help: 'When the certificate that is being served expires, since 1970',
+    only: 'with TLS',
+  },
+  sandlot_consumer_pending_messages: {
+    type: 'gauge',
+    labels: ['consumer'],
+    services: ['auth', 'provisioner'],
+    help: 'Events not yet delivered',
+  },
+  sandlot_consumer_process_duration_seconds: {
+    type: 'histogram',
+    labels: ['consumer', 'outcome'],
+    services: ['auth', 'provisioner'],
+    help: 'How long handlers took, by what came of it',
+  },
+  sandlot_consumer_redeliveries_total: {
+    type: 'counter',
+    labels: ['consumer'],
+    services: ['auth', 'provisioner'],
+    help: 'Deliveries of an event that had been delivered before',
+    only: 'once there is one',
+  },
+  sandlot_consumer_skipped_total: {
+    type: 'counter',
+    labels: ['consumer'],
+    services: ['auth', 'provisioner'],
+    help: 'Events of a type that this version does not know, acknowledged without a handler',
+    only: 'once there is one',
+  },
+  sandlot_db_pool_connections: {
+    type: 'gauge',
+    labels: ['pool', 'state'],
+    services: reading,
+    help: 'Connections of a read side to PostgreSQL that are at work or idle, and work that waits for one',
+  },
+  sandlot_dead_letters_total: {
+    type: 'counter',
+    labels: ['consumer'],
+    services: ['auth', 'provisioner'],
+    help: 'Events that a handler gave up on',
+    only: 'once there is one',
+  },
+  sandlot_directory_lookups_total: {
+    type: 'counter',
+    labels: ['bucket', 'result'],
+    services: ['proxy'],
+    help: 'Keys, users and routes that were in memory or had to be asked for',
+  },
+  sandlot_drift_corrections_total: {
+    type: 'counter',
+    labels: ['concern'],
+    services: ['provisioner'],
+    help: "Objects in users' namespaces that somebody else had changed and that were put back, by concern",
+    only: 'on Kubernetes, once there is one',
+  },
+  sandlot_event_append_duration_seconds: {
+    type: 'histogram',
+    labels: ['outcome'],
+    services: reading,
+    help: 'How long appends took, repetitions included, by what came of them',
+  },
+  sandlot_event_stream_clients: { type: 'gauge', labels: ['transport'], services: ['gateway'], help: 'Clients that follow events live' },
+  sandlot_events_appended_total: {
+    type: 'counter',
+    labels: ['category'],
+    services: reading,
+    help: 'Events that this process has appended to the log, by kind of aggregate',
+  },
+  sandlot_health_findings: {
+    type: 'gauge',
+    labels: ['code', 'severity'],
+    services: ['gateway'],
+    help: 'What is wrong with the platform, by health code; 0 where nothing is',
+  },
+  sandlot_http_request_duration_seconds: {
+    type: 'histogram',
+    labels: ['http_request_method', 'http_response_status_code', 'http_route'],
+    services: ['gateway'],
+    help: 'How long requests took',
+  },
+  sandlot_informer_last_event_age_seconds: {
+    type: 'gauge',
+    labels: ['resource'],
+    services: ['provisioner'],
+    help: 'How long nothing was heard from the Kubernetes API about a resource, the longest of its watches',
+    only: 'on Kubernetes',
+  },
+  sandlot_kubernetes_request_duration_seconds: {
+    type: 'histogram',
+    labels: ['method', 'resource', 'status'],
+    services: ['provisioner'],
+    help: 'Requests to the Kubernetes API, by what was asked and answered; status 0 is no answer',
+    only: 'on Kubernetes',
+  },
+  sandlot_jwks_fetches_total: {
+    type: 'counter',
+    labels: ['issuer', 'result'],
+    services: ['proxy'],
+    help: 'Fetches of the keys that issuers of tokens sign with, by issuer and result',
+    only: 'with `SANDLOT_JWT_ISSUERS`',
+  },
+  sandlot_leader: {
+    type: 'gauge',
+    labels: ['component'],
+    services: reading,
+    help: '1 where this process applies the read models of a service, 0 where it stands by',
+  },
+  sandlot_nats_storage_bytes: { type: 'gauge', labels: ['server'], services: ['gateway'], help: 'What JetStream holds on a server' },
+  sandlot_nats_storage_limit_bytes: {
+    type: 'gauge',
+    labels: ['server'],
+    services: ['gateway'],
+    help: 'The most that JetStream can hold on a server',
+  },
+  sandlot_nats_up: {
+    type: 'gauge',
+    labels: ['server'],
+    services: ['gateway'],
+    help: '1 when a NATS server answers and says that it is healthy',
+  },
+  sandlot_parked_messages: {
+    type: 'gauge',
+    labels: ['consumer'],
+    services: ['gateway'],
+    help: 'Events that a consumer has given up on and that nobody has settled',
+  },
+  sandlot_projection_errors_total: {
+    type: 'counter',
+    labels: ['projection', 'service'],
+    services: reading,
+    help: 'Failures to read or apply events',
+  },
+  sandlot_projection_lag_events: {
+    type: 'gauge',
+    labels: ['projection', 'service'],
+    services: reading,
+    help: 'Events in the log that are not applied',
+  },
+  sandlot_projection_lag_seconds: {
+    type: 'gauge',
+    labels: ['projection', 'service'],
+    services: reading,
+    help: 'Age of the oldest event that is not applied',
+  },
+  sandlot_projection_rebuild_progress_ratio: {
+    type: 'gauge',
+    labels: ['projection', 'service'],
+    services: reading,
+    help: 'How much of a rebuild is done',
+  },
+  sandlot_projection_stopped: {
+    type: 'gauge',
+    labels: ['projection', 'service'],
+    services: reading,
+    help: '1 when parked or halted: an operator is needed',
+  },
+  sandlot_proxy_connections: {
+    type: 'gauge',
+    labels: ['side'],
+    services: ['proxy'],
+    help: 'Connections of clients, and to sandboxes and the API',
+  },
+  sandlot_proxy_held_requests: { type: 'gauge', labels: [], services: ['proxy'], help: 'Requests that wait for their sandbox to wake' },
+  sandlot_proxy_wake_duration_seconds: {
+    type: 'histogram',
+    labels: ['outcome'],
+    services: ['proxy'],
+    help: 'From the request that woke a sandbox until it ran, by what came of it',
+    only: 'once one is woken',
+  },
+  sandlot_ratelimit_decisions_total: {
+    type: 'counter',
+    labels: ['decision', 'policy'],
+    services: ['proxy'],
+    help: 'Requests by limit and whether it let them through; limits of what is under way count refusals only',
+    only: 'where a limit is set',
+  },
+  sandlot_reconcile_duration_seconds: {
+    type: 'histogram',
+    labels: ['kind', 'outcome'],
+    services: ['auth', 'provisioner'],
+    help: 'How long one run of a reconciler took',
+  },
+  sandlot_reconcile_queue_depth: { type: 'gauge', labels: ['kind'], services: ['auth', 'provisioner'], help: 'Ids that wait for a run' },
+  sandlot_refusals_total: {
+    type: 'counter',
+    labels: ['code'],
+    services: ['proxy'],
+    help: 'Requests that were refused, by the code of the problem',
+  },
+  sandlot_rpc_duration_seconds: {
+    type: 'histogram',
+    labels: ['outcome', 'subject'],
+    services: ['auth', 'provisioner', 'audit', 'proxy'],
+    help: 'How long requests of other services took, by subject',
+  },
+  sandlot_sandbox_create_duration_seconds: {
+    type: 'histogram',
+    labels: ['outcome', 'start'],
+    services: ['provisioner'],
+    help: 'From the request for a sandbox until it first ran, or first failed',
+  },
+  sandlot_sandbox_expiry_lateness_seconds: {
+    type: 'histogram',
+    labels: [],
+    services: ['provisioner'],
+    help: 'How long after its time a sandbox was told that it is over',
+    only: 'once one expires',
+  },
+  sandlot_sandbox_lifetime_seconds: {
+    type: 'histogram',
+    labels: [],
+    services: ['provisioner'],
+    help: 'From the request for a sandbox until it was gone',
+  },
+  sandlot_sandbox_requests_total: {
+    type: 'counter',
+    labels: ['sandbox', 'status', 'username'],
+    services: ['proxy'],
+    help: 'Requests by sandbox and class of status',
+    only: 'with `SANDLOT_METRICS_SANDBOXES`',
+  },
+  sandlot_sandbox_transitions_total: {
+    type: 'counter',
+    labels: ['from', 'reason', 'to'],
+    services: ['provisioner'],
+    help: 'Changes of state that the runtime has brought about, with the code of the reason where it failed',
+  },
+  sandlot_sandboxes: {
+    type: 'gauge',
+    labels: ['state'],
+    services: ['provisioner'],
+    help: 'Sandboxes of all users by state, those that are gone left out; every provisioner shows all of them',
+  },
+  sandlot_session_bytes_total: {
+    type: 'counter',
+    labels: ['direction', 'kind'],
+    services: ['proxy'],
+    help: 'Bytes of bodies, and of what passed in WebSockets and tunnels that have ended',
+  },
+  sandlot_sessions_active: { type: 'gauge', labels: ['kind'], services: ['proxy'], help: 'WebSockets and tunnels that are open' },
+  v8js_gc_duration_seconds: {
+    type: 'histogram',
+    labels: ['v8js_gc_type'],
+    services: every,
+    help: 'Garbage collection duration by kind, one of major, minor, incremental or weakcb.',
+  },
+  v8js_memory_heap_space_available_size_bytes: {
+    type: 'gauge',
+    labels: ['v8js_heap_space_name'],
+    services: every,
+    help: 'Heap space available size.',
+  },
+  v8js_memory_heap_space_physical_size_bytes: {
+    type: 'gauge',
+    labels: ['v8js_heap_space_name'],
+    services: every,
+    help: 'Committed size of a heap space.',
+  },
+  v8js_memory_heap_space_size_bytes: {
+    type: 'gauge',
+    labels: ['v8js_heap_space_name'],
+    services: every,
+    help: 'Total heap memory size pre-allocated for a heap space.',
+  },
+  v8js_memory_heap_used_bytes: { type: 'gauge', labels: ['v8js_heap_space_name'], services: every, help: 'Heap Memory size allocated.' },
+  v8js_resource_active: {
+    type: 'gauge',
+    labels: ['v8js_resource_type'],
+    services: every,
+    help: 'Count of the active resources that are currently keeping the event loop alive.',
+  },
+};
