@@ -28,6 +28,17 @@ describe('the environment of the runtime', () => {
     });
   });
 
+  it('passes on what is named, empty or secret as it may be, and nothing else', () => {
+    const { options } = optionsFromEnvironment({
+      SANDLOT_RUNTIME_PASS: 'API_TOKEN,EMPTY,MISSING',
+      API_TOKEN: 'x',
+      EMPTY: '',
+      OTHER: 'y',
+    });
+    expect(options.env).toEqual({ API_TOKEN: 'x', EMPTY: '' });
+    expect(() => optionsFromEnvironment({ SANDLOT_RUNTIME_PASS: 'A=1' })).toThrow('SANDLOT_RUNTIME_PASS must be names');
+  });
+
   it('is refused with every fault at once, and without the values', () => {
     const refuse = () =>
       optionsFromEnvironment({ SANDLOT_RUNTIME_PORT: '70000', SANDLOT_RUNTIME_ENV: '{"A":"top secret",}', SANDLOT_RUNTIME_PROT: '1' });

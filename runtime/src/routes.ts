@@ -8,6 +8,8 @@ import { answerJson } from './http/answer.js';
 import { readBody } from './http/body.js';
 import { Problem } from './http/problem.js';
 import { decodePath, parseTarget } from './http/target.js';
+import { exportWorkspace } from './workspace/export.js';
+import { importWorkspace } from './workspace/import.js';
 
 /** What the routes work on. */
 export interface Sandbox {
@@ -15,6 +17,8 @@ export interface Sandbox {
   work: WorkFolder;
   maxOutputBytes: number;
   maxUploadBytes: number;
+  maxWorkspaceBytes: number;
+  maxWorkspaceEntries: number;
 }
 
 interface Exchange {
@@ -27,9 +31,20 @@ interface Exchange {
 }
 type Handler = (exchange: Exchange) => Promise<void>;
 
+/** Of an entry's headers and padding, with a long name. */
+const tarOverheadBytes = 4 * 1024;
+
 const runCommand: Handler = ({ req, res, sandbox }) => execute(req, res, sandbox);
 const sendFile: Handler = ({ req, res, path, sandbox }) => download(sandbox.work, path, res, req.method === 'HEAD');
 const listFolder: Handler = async ({ res, path, sandbox }) => answerJson(res, 200, await list(sandbox.work, withoutLastSlash(path)));
+
+const takeWorkspace: Handler = async ({ req, res, query, sandbox: { work, maxWorkspaceBytes, maxWorkspaceEntries } }) => {
+  const outside = query.get('outsideLinks') ?? 'refuse';
+  if (outside !== 'refuse' && outside !== 'skip') throw new Problem('MALFORMED_REQUEST', 'outsideLinks is `refuse` or `skip`.');
+  const body = readBody(req, res, maxWorkspaceBytes + maxWorkspaceEntries * tarOverheadBytes);
+  const limits = { maxBytes: maxWorkspaceBytes, maxEntries: maxWorkspaceEntries, skipOutsideLinks: outside === 'skip' };
+  answerJson(res, 200, await importWorkspace(work, body, limits));
+};
 
 /** A route that ends in `*` takes the rest of the path. GET answers HEAD too. */
 const routes: Record<string, Record<string, Handler>> = {
@@ -44,6 +59,10 @@ const routes: Record<string, Record<string, Handler>> = {
   '/list': { GET: listFolder },
   '/list/*': { GET: listFolder },
   '/exists/*': { GET: async ({ res, path, sandbox }) => answerJson(res, 200, await exists(sandbox.work, path)) },
+  '/workspace': {
+    GET: ({ req, res, sandbox }) => exportWorkspace(sandbox.work, res, req.method === 'HEAD'),
+    PUT: takeWorkspace,
+  },
   '/files/*': {
     GET: sendFile,
     PUT: async ({ req, res, path, sandbox: { work, maxUploadBytes } }) =>

@@ -14,8 +14,7 @@ export interface Answer {
   headers: IncomingHttpHeaders;
   bytes: Buffer;
   text: string;
-  // Specs say by their assertions what they expect of it.
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- specs say by their assertions what they expect of it
   json: any;
 }
 

@@ -33,7 +33,8 @@ export async function startRuntime(options: RuntimeOptions = {}): Promise<Runtim
     killGraceMs: options.killGraceMs ?? 2_000,
   });
   const { maxOutputBytes = 10 * 1024 ** 2, maxUploadBytes = 1024 ** 3 } = options;
-  const sandbox: Sandbox = { executions, work, maxOutputBytes, maxUploadBytes };
+  const { maxWorkspaceBytes = 10 * 1024 ** 3, maxWorkspaceEntries = 1_000_000 } = options;
+  const sandbox: Sandbox = { executions, work, maxOutputBytes, maxUploadBytes, maxWorkspaceBytes, maxWorkspaceEntries };
 
   const server = createServer({
     keepAliveTimeout: keepAliveTimeoutMs,
