@@ -1,2 +1,3 @@
-export { Sandboxes1763700000000 as ProvisionerSandboxes } from './migrations/1-sandboxes.js';
+export { migrations as provisionerMigrations } from './migrations/migrations.js';
+export { readModels as provisionerReadModels } from './projections/read-models.js';
 export { provisionerService } from './service.js';

@@ -1,12 +1,12 @@
 import { aggregateRef, type Quota } from '@sandlot/contracts';
 import type { Commands } from '@sandlot/event-store';
 import type { CommandContext, UserId } from '@sandlot/kernel';
-import { holdersOf, ledgerDecider, type Ledger } from './domain/ledger/ledger.js';
+import { holdersOf, ledgerDecider, usedOf, type Held, type Ledger } from './domain/ledger/ledger.js';
 
 export interface QuotaUsage {
   quota: Quota;
-  used: { sandboxes: number };
-  holders: { sandboxId: string; name: string }[];
+  used: { sandboxes: number; cpu: string; memory: string };
+  holders: (Held & { sandboxId: string })[];
 }
 
 /** What each user may hold, and what holds it. */
@@ -40,6 +40,6 @@ export class Quotas {
   }
 
   private usage(ledger: Ledger): QuotaUsage {
-    return { quota: ledger.quota ?? this.defaultQuota, used: { sandboxes: ledger.sandboxes.size }, holders: holdersOf(ledger) };
+    return { quota: ledger.quota ?? this.defaultQuota, used: usedOf(ledger), holders: holdersOf(ledger) };
   }
 }

@@ -3,18 +3,22 @@ import { Commands, MemoryEventStore, nothing, serviceContext } from '@sandlot/ev
 import { newId, type SandboxId } from '@sandlot/kernel';
 import { ledgerDecider } from './domain/ledger/ledger.js';
 import { sandboxDecider } from './domain/sandbox/decide.js';
+import { plainRules } from './domain/sandbox/settings.fixture.js';
 import { Sandboxes } from './sandboxes.js';
 
 const quota = { sandboxes: 10, cpu: '4', memory: '8Gi' };
+const limits = { idleTimeoutSeconds: 0 };
 const context = () => serviceContext('test', nothing);
 
-function platform() {
+function platform({ namespacePrefix = 'user-' } = {}) {
   const store = new MemoryEventStore();
   const commands = new Commands(store);
-  const sandboxes = new Sandboxes(commands, store, { quota, image: 'runtime:1' });
+  const sandboxes = new Sandboxes(commands, store, { quota, rules: plainRules, limits, namespacePrefix });
   const owner = { userId: newId('usr'), username: 'alice' };
   return {
     owner,
+    store,
+    commands,
     sandboxes,
     events: () => store.all().length,
     create: async (name: string) => (await sandboxes.request({ context: context(), owner, name, ports: [{ port: 8888 }] })).sandbox.id,
@@ -63,5 +67,32 @@ describe('a command that is repeated', () => {
     const pausing = { context: context(), userId: owner.userId, name: 's1', expectedVersion: 1 };
     await sandboxes.pause(pausing);
     expect((await sandboxes.pause(pausing)).sandbox).toMatchObject({ state: 'pausing', version: 2 });
+  });
+});
+
+describe('where a sandbox is', () => {
+  it('says its owner’s namespace, made with the first', async () => {
+    const { owner, sandboxes, create } = platform({ namespacePrefix: 'box-' });
+    await create('s1');
+    expect(await sandboxes.get(owner.userId, 's1')).toMatchObject({ namespace: 'box-alice' });
+  });
+
+  it('stays where the others are when namespaces are to be called otherwise by now', async () => {
+    const { owner, store, commands, create } = platform({ namespacePrefix: 'user-' });
+    await create('s1');
+    const renamed = new Sandboxes(commands, store, { quota, rules: plainRules, limits, namespacePrefix: 'box-' });
+    const second = { context: context(), owner, name: 's2', ports: [{ port: 8888 }] };
+    expect((await renamed.request(second)).sandbox).toMatchObject({ namespace: 'user-alice' });
+  });
+
+  it('S0-33 is the only one that a request may name', async () => {
+    const { owner, sandboxes, create } = platform();
+    await create('s1');
+    const named = (namespace: string) => ({ context: context(), userId: owner.userId, name: 's1', namespace });
+    await expect(sandboxes.delete(named('user-bob'))).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(
+      sandboxes.request({ context: context(), owner, namespace: 'user-bob', name: 's2', ports: [{ port: 8888 }] }),
+    ).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    expect((await sandboxes.delete(named('user-alice'))).sandbox).toMatchObject({ state: 'deleting' });
   });
 });

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { crashPoint, DomainError, systemClock, unreachable, type Clock, type SandboxId, type UserId } from '@sandlot/kernel';
-import type { Quota } from '@sandlot/contracts';
-import type { Found, FoundNamespace, NamespaceAction, Runtime, SandboxAction, SandboxPlace } from '../ports.js';
+import { sameQuota, type Quota } from '@sandlot/contracts';
+import type { NamespaceConcern, NamespaceMarks } from '../domain/namespace/concern.js';
+import type { Found, FoundConcern, FoundNamespace, FoundVolume, NamespaceAction, Runtime, SandboxAction, SandboxPlace } from '../ports.js';
 import { RestartBackoff, type Backoff } from './restart-backoff.js';
 
 export interface MemoryRuntimeOptions {
@@ -29,6 +30,7 @@ interface Held {
  */
 export class MemoryRuntime implements Runtime {
   readonly name = 'memory';
+  readonly concerns = ['quota'] as const;
   private readonly namespaces = new Map<string, { uid: string; owner: UserId; quota: Quota | undefined }>();
   private readonly sandboxes = new Map<SandboxId, Held>();
   private readonly watchers: ((sandboxId: SandboxId) => void)[] = [];
@@ -45,7 +47,13 @@ export class MemoryRuntime implements Runtime {
 
   async findNamespace(name: string, owner: UserId): Promise<FoundNamespace> {
     const held = this.namespaces.get(name);
-    return held ? { exists: true, uid: held.uid, ours: held.owner === owner, quota: held.quota } : { exists: false };
+    return held ? { exists: true, uid: held.uid, ours: held.owner === owner } : { exists: false };
+  }
+
+  async findConcern(name: string, _: UserId, wanted: NamespaceConcern | NamespaceMarks): Promise<FoundConcern> {
+    const quota = this.namespaces.get(name)?.quota;
+    const asWanted = wanted.concern === 'namespace' || (wanted.concern === 'quota' && sameQuota(wanted.quota, quota));
+    return { asWanted, drift: [] };
   }
 
   async applyNamespace(name: string, action: NamespaceAction): Promise<void> {
@@ -54,8 +62,8 @@ export class MemoryRuntime implements Runtime {
     if (action.do === 'create') {
       if (!held) this.namespaces.set(name, { uid: randomUUID(), owner: action.owner, quota: undefined });
     } else if (held?.uid === action.uid) {
-      if (action.do === 'set-quota') held.quota = action.quota;
-      else this.removeNamespace(name);
+      if (action.do === 'apply' && action.concern.concern === 'quota') held.quota = action.concern.quota;
+      if (action.do === 'delete') this.removeNamespace(name);
     }
     crashPoint('runtime.after-apply');
   }
@@ -70,7 +78,8 @@ export class MemoryRuntime implements Runtime {
       case 'starting':
         return { exists: true, uid, running: true, seen: { phase: 'pending' } };
       case 'running': {
-        const addresses = place.spec.ports.map((port) => ({ ...port, address: `${sandboxId.replace('_', '-')}.invalid:${port.port}` }));
+        const host = `${sandboxId.replace('_', '-')}.invalid`;
+        const addresses = place.spec.ports.map(({ name, port }) => ({ ...(name && { name }), port, address: `${host}:${port}` }));
         return { exists: true, uid, running: true, seen: { phase: 'running', addresses } };
       }
       case 'failed': {
@@ -92,12 +101,21 @@ export class MemoryRuntime implements Runtime {
     crashPoint('runtime.after-apply');
   }
 
+  /** What it does not hold has left nothing behind. */
+  async findVolumes(sandboxId: SandboxId): Promise<FoundVolume[]> {
+    return this.sandboxes.has(sandboxId) ? [{ name: 'work' }] : [];
+  }
+
   async list(): Promise<SandboxId[]> {
     return [...this.sandboxes.keys()];
   }
 
   watch(changed: (sandboxId: SandboxId) => void): void {
     this.watchers.push(changed);
+  }
+
+  watchNamespaces(): void {
+    // Nobody else has their hands in this memory.
   }
 
   async close(): Promise<void> {

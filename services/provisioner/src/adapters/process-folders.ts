@@ -13,7 +13,7 @@ import type { SandboxPlace } from '../ports.js';
  *
  *   <root>/<namespace>/namespace.json                owner and quota
  *   <root>/<namespace>/<sandbox id>/sandbox.json     what it is; written once
- *                                  /work/            the sandbox's own files
+ *                                  /work             the sandbox's own files, a folder
  *                                  /runtime.log      what its server complained about
  *
  * A folder appears whole, by a rename, and its .json goes last: after a kill -9 or a power cut at any point it is there, or being deleted,
@@ -78,7 +78,9 @@ export class SandboxFolders {
       const record = parse(NamespaceRecord, await textOf(join(path, namespaceFile)));
       if (record) return record;
       const entries = await readdir(path).catch(missingIs([]));
-      return entries.length === 0 ? undefined : 'foreign';
+      if (entries.length === 0) return undefined;
+      // It may have appeared, whole, after its record was looked for.
+      return parse(NamespaceRecord, await textOf(join(path, namespaceFile))) ?? 'foreign';
     } catch (error) {
       if (isForbidden(error)) return 'foreign';
       throw error;

@@ -47,7 +47,7 @@ describe.each(modes)('the process runtime after a restart (sandboxes as $mode)',
 
     const runtime = await openRuntime(dataDir);
     expect(await found(runtime, owner.id)).toEqual({ exists: true, uid, running: false, seen: { phase: 'stopped' } });
-    await runtime.apply(owner.id, { do: 'start', uid });
+    await runtime.apply(owner.id, { do: 'start', uid, place: placeOf() });
     await eventually(runtime, owner.id, 'running');
     expect(await execute(runtime, owner.id, 'cat file')).toMatchObject({ stdout: 'kept\n' });
   });
@@ -100,14 +100,19 @@ describe('the process runtime on what it finds on disk', () => {
     const running = await givenSandbox(first);
     const quota = { sandboxes: 3, cpu: '1', memory: '1Gi' };
     const namespace = await first.findNamespace('user-alice', running.place.owner);
-    await first.applyNamespace('user-alice', { do: 'set-quota', uid: (namespace as { uid: string }).uid, quota });
+    const concern = { concern: 'quota', quota } as const;
+    const { owner } = running.place;
+    await first.applyNamespace('user-alice', { do: 'apply', uid: (namespace as { uid: string }).uid, owner, concern });
     await first.close();
     expect(processesWith(running.uid)).toEqual([]);
-    await expect(first.apply(running.id, { do: 'start', uid: running.uid })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await expect(first.apply(running.id, { do: 'start', uid: running.uid, place: running.place })).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+    });
 
     const second = await openRuntime(dataDir);
     expect(await second.list()).toEqual([running.id]);
-    expect(await second.findNamespace('user-alice', running.place.owner)).toMatchObject({ ...namespace, quota });
+    expect(await second.findNamespace('user-alice', owner)).toEqual(namespace);
+    expect(await second.findConcern('user-alice', owner, concern)).toMatchObject({ asWanted: true });
   });
 
   it('is not opened while another process has it', async () => {
@@ -135,7 +140,7 @@ describe('the process runtime on what it finds on disk', () => {
     const runtime = await openRuntime(dataDir);
     const broken = await found(runtime, id);
     expect(broken).toMatchObject({ running: false, seen: { phase: 'failed', reason: 'RUNTIME_RECORD_UNREADABLE' } });
-    await runtime.apply(id, { do: 'start', uid: broken.uid });
+    await runtime.apply(id, { do: 'start', uid: broken.uid, place: placeOf() });
     await runtime.apply(id, { do: 'stop', uid: broken.uid });
     expect(await found(runtime, id)).toMatchObject({ running: false, seen: { phase: 'failed' } });
     expect(await readFile(join(folder, 'work', 'thesis.txt'), 'utf8')).toBe('kept');

@@ -1,8 +1,9 @@
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { crashPoint, DomainError, systemClock, type Clock, type SandboxId, type UserId } from '@sandlot/kernel';
-import type { SandboxAddress, SandboxSpec } from '@sandlot/contracts';
-import type { Found, FoundNamespace, NamespaceAction, Runtime, SandboxAction, SandboxPlace } from '../ports.js';
+import { sameQuota, type SandboxAddress, type SandboxSpec } from '@sandlot/contracts';
+import type { NamespaceConcern, NamespaceMarks } from '../domain/namespace/concern.js';
+import type { Found, FoundConcern, FoundNamespace, FoundVolume, NamespaceAction, Runtime, SandboxAction, SandboxPlace } from '../ports.js';
 import { accountFor, probeConfinement, type Confinement } from './process-confinement.js';
 import { endFamily, uidsWithProcesses } from './process-family.js';
 import { SandboxFolders, type SandboxFolder } from './process-folders.js';
@@ -58,6 +59,8 @@ const unreadableRetryMs = 60_000;
  */
 export class ProcessRuntime implements Runtime {
   readonly name = 'process';
+  /** No machine of one's own, no network of one's own: there is nothing that could be kept apart. The quota is kept as a record. */
+  readonly concerns = ['quota'] as const;
   private readonly held = new Map<SandboxId, Held>();
   private readonly watchers: ((sandboxId: SandboxId) => void)[] = [];
   private readonly turns = new Turns();
@@ -100,8 +103,15 @@ export class ProcessRuntime implements Runtime {
   async findNamespace(name: string, owner: UserId): Promise<FoundNamespace> {
     const record = await this.folders.namespace(name);
     if (record === undefined) return { exists: false };
-    if (record === 'foreign') return { exists: true, uid: 'unknown', ours: false, quota: undefined };
-    return { exists: true, uid: record.uid, ours: record.owner === owner, quota: record.quota };
+    if (record === 'foreign') return { exists: true, uid: 'unknown', ours: false };
+    return { exists: true, uid: record.uid, ours: record.owner === owner };
+  }
+
+  async findConcern(name: string, _: UserId, wanted: NamespaceConcern | NamespaceMarks): Promise<FoundConcern> {
+    if (wanted.concern === 'namespace') return { asWanted: true, drift: [] };
+    const record = await this.folders.namespace(name);
+    const quota = typeof record === 'object' ? record.quota : undefined;
+    return { asWanted: wanted.concern === 'quota' && sameQuota(wanted.quota, quota), drift: [] };
   }
 
   async applyNamespace(name: string, action: NamespaceAction): Promise<void> {
@@ -109,8 +119,9 @@ export class ProcessRuntime implements Runtime {
       if (action.do === 'create') return this.folders.createNamespace(name, action.owner, action.username);
       const record = await this.folders.namespace(name);
       if (typeof record !== 'object' || record.uid !== action.uid) return;
-      if (action.do === 'set-quota') await this.folders.writeNamespace(name, { ...record, quota: action.quota });
-      else await this.folders.removeNamespace(name);
+      if (action.do === 'apply' && action.concern.concern === 'quota')
+        await this.folders.writeNamespace(name, { ...record, quota: action.concern.quota });
+      if (action.do === 'delete') await this.folders.removeNamespace(name);
     });
     crashPoint('runtime.after-apply');
   }
@@ -141,12 +152,21 @@ export class ProcessRuntime implements Runtime {
     crashPoint('runtime.after-apply');
   }
 
+  /** A sandbox and its work folder are one folder: they come and go together. */
+  async findVolumes(sandboxId: SandboxId): Promise<FoundVolume[]> {
+    return this.held.has(sandboxId) ? [{ name: 'work' }] : [];
+  }
+
   async list(): Promise<SandboxId[]> {
     return [...this.held.keys()];
   }
 
   watch(changed: (sandboxId: SandboxId) => void): void {
     this.watchers.push(changed);
+  }
+
+  watchNamespaces(): void {
+    // The folders are ours alone; the full pass looks at them.
   }
 
   /** Stops every sandbox, after what was asked for before; files stay. */
@@ -182,8 +202,10 @@ export class ProcessRuntime implements Runtime {
   private start(held: Held): void {
     if (held.process || !held.record) return;
     const { startWithinMs = 10_000, graceMs = 2_000, program, environment = {} } = this.options;
-    const { uid, account } = held.record;
-    const launch = { path: held.path, uid, account, limits: this.confinement.script, program, environment, startWithinMs, graceMs };
+    const { uid, account, spec } = held.record;
+    const limits = this.confinement.script;
+    const env = spec.env ?? {};
+    const launch = { path: held.path, uid, account, limits, program, environment, env, startWithinMs, graceMs };
     const process = new SandboxProcess(launch, this.slots, () => this.changed(held));
     this.clearFailure(held);
     held.process = process;
@@ -241,7 +263,7 @@ const unreadable = {
 const uidOf = ({ record, sandboxId }: SandboxFolder): string => record?.uid ?? `unreadable-${sandboxId}`;
 
 function addressesOf({ ports }: SandboxSpec, server: string): SandboxAddress[] {
-  return ports.map((port, index) => ({ ...port, address: index === 0 ? server : `127.0.0.1:${port.port}` }));
+  return ports.map(({ name, port }, index) => ({ ...(name && { name }), port, address: index === 0 ? server : `127.0.0.1:${port}` }));
 }
 
 async function endLeftovers(folders: readonly SandboxFolder[], { graceMs = 2_000, log }: ProcessRuntimeOptions): Promise<void> {

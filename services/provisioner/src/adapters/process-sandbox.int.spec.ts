@@ -14,6 +14,7 @@ import {
   placeOf,
   processesWith,
 } from './process-runtime.fixture.js';
+import { workFolder } from './process-folders.js';
 import type { ProcessRuntime } from './process-runtime.js';
 
 let secondsToSleep = 200_000 + (process.pid % 10_000);
@@ -62,6 +63,14 @@ describe.each(modes)('a sandbox as a process (as $mode)', (mode) => {
     expect(await readFile(`/proc/${server}/environ`, 'latin1')).not.toMatch(/very-secret|MASTER_KEY/);
   });
 
+  it('gives its commands the environment that was asked for, and keeps it out of the server’s own', async () => {
+    const place = placeOf('own-environment');
+    const env = { GREETING: "it's me", NODE_OPTIONS: '--no-such-option', PATH: '/usr/bin:/bin:/mine' };
+    const { id } = await givenSandbox(runtime, { place: { ...place, spec: { ...place.spec, env } } });
+    const { stdout } = await execute(runtime, id, 'echo "$GREETING $NODE_OPTIONS $PATH"');
+    expect(stdout).toBe("it's me --no-such-option /usr/bin:/bin:/mine\n");
+  });
+
   it('is limited', async () => {
     const { id, uid } = await givenSandbox(runtime, { place: placeOf('limits') });
     const { stdout } = await execute(runtime, id, 'ulimit -n; ulimit -c; ulimit -u; id -u');
@@ -104,7 +113,7 @@ describe('sandboxes as processes', () => {
     const { stdout } = await execute(
       runtime,
       other.id,
-      `for path in ${path}/work/file ${path}/sandbox.json ${dataDir}/sandboxes ${dataDir}/sandboxes/user-alice; do ls $path/ || cat $path; done 2>/dev/null`,
+      `for path in ${join(workFolder(path), 'file')} ${path}/sandbox.json ${dataDir}/sandboxes ${dataDir}/sandboxes/user-alice; do ls $path/ || cat $path; done 2>/dev/null`,
     );
     expect(stdout).toBe('');
     expect(await execute(runtime, one.id, 'cat file')).toMatchObject({ stdout: 'mine\n' });

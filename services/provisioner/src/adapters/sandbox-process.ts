@@ -21,6 +21,8 @@ export interface Launch {
   program: readonly string[];
   /** Of our own environment, what it may know. */
   environment: Record<string, string>;
+  /** What its commands have in theirs. */
+  env: Record<string, string>;
   /** How long it may take until it answers, in ms. */
   startWithinMs: number;
   /** Between SIGTERM and SIGKILL, in ms. */
@@ -106,13 +108,13 @@ export class SandboxProcess {
   }
 
   private async spawn(): Promise<{ child: ChildProcess; exited: Promise<Moment> }> {
-    const { path, account, limits, program, uid } = this.launch;
+    const { path, account, limits, program } = this.launch;
     const log = await openLog(logFile(path));
     try {
       const child = spawn('/bin/sh', ['-c', `${limits}exec "$@"`, 'sandlot-sandbox', process.execPath, ...program], {
         ...(account !== undefined && { uid: account, gid: account }),
         cwd: workFolder(path),
-        env: { ...this.launch.environment, ...settings(workFolder(path), uid) },
+        env: { ...this.launch.environment, ...settings(this.launch) },
         stdio: ['pipe', 'pipe', log.fd],
         detached: true,
       });
@@ -165,8 +167,11 @@ function failure(reason: string, message: string, healthyAt?: number): Ending {
   return { asked: false, reason, message, healthyForMs: healthyAt === undefined ? 0 : performance.now() - healthyAt };
 }
 
-function settings(work: string, uid: string): Record<string, string> {
+/** The sandbox's own variables reach its commands only: in the server's environment, NODE_OPTIONS or LD_PRELOAD would be ours to suffer. */
+function settings({ path, uid, env }: Launch): Record<string, string> {
+  const work = workFolder(path);
   return {
+    ...(Object.keys(env).length > 0 && { SANDLOT_RUNTIME_ENV: JSON.stringify(env) }),
     HOME: work,
     SANDLOT_RUNTIME_HOST: '127.0.0.1',
     SANDLOT_RUNTIME_PORT: '0',

@@ -3,6 +3,7 @@ import { Payload } from '@nestjs/microservices';
 import { provisionerMessages as messages, type ReplyOf } from '@sandlot/contracts';
 import { Handles } from '@sandlot/service-kit';
 import type { z } from 'zod';
+import { Discovered } from '../discovered.js';
 import { RouteLoop } from '../reconcile/loops.js';
 import { SandboxList } from '../sandbox-list.js';
 import { Sandboxes, settled } from '../sandboxes.js';
@@ -17,6 +18,7 @@ export class SandboxesController {
     private readonly sandboxes: Sandboxes,
     private readonly list: SandboxList,
     private readonly routes: RouteLoop,
+    private readonly discovered: Discovered,
   ) {}
 
   @Handles(messages.RequestSandbox)
@@ -63,6 +65,6 @@ export class SandboxesController {
 
   @Handles(messages.CountSandboxes)
   async count() {
-    return { count: await this.list.count() };
+    return { count: (await this.list.count()) + this.discovered.count() };
   }
 }

@@ -2,6 +2,7 @@ import { aggregateRef, UserDeleted, UserDisabled } from '@sandlot/contracts';
 import { Commands, MemoryEventStore, nothing, serviceContext, type RecordedEvent } from '@sandlot/event-store';
 import { newId } from '@sandlot/kernel';
 import { runTwice } from '@sandlot/testing';
+import { plainRules } from '../domain/sandbox/settings.fixture.js';
 import { Sandboxes } from '../sandboxes.js';
 import { UserConsumer } from './user.consumer.js';
 
@@ -11,7 +12,12 @@ async function aliceWithTwoSandboxes() {
   const store = new MemoryEventStore();
   const commands = new Commands(store);
   const owner = { userId: newId('usr'), username: 'alice' };
-  const sandboxes = new Sandboxes(commands, store, { quota, image: 'runtime:1' });
+  const sandboxes = new Sandboxes(commands, store, {
+    quota,
+    rules: plainRules,
+    limits: { idleTimeoutSeconds: 0 },
+    namespacePrefix: 'user-',
+  });
   for (const name of ['s1', 's2'])
     await sandboxes.request({ context: serviceContext('test', nothing), owner, name, ports: [{ port: 8888 }] });
   const before = store.all().length;

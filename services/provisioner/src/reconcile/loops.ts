@@ -1,5 +1,6 @@
 import { backoff, idsOf, ReconcileLoop, type Reconciled } from '@sandlot/consumers';
 import type { OwnedAggregate } from '@sandlot/contracts';
+import { DomainError } from '@sandlot/kernel';
 import type { NatsConnection } from '@nats-io/transport-node';
 
 const fullPassMs = 10 * 60_000;
@@ -17,8 +18,15 @@ function loop(
     everyMs: fullPassMs,
     reconcile: (id: string) => reconcile(id as never),
     all: () => idsOf(nats, aggregate),
-    onError: (_: unknown, __: string, attempt: number) => backoff(attempt, { firstMs: 100, maxMs: 30_000 }),
+    onError: (error: unknown, _: string, attempt: number) =>
+      Math.max(backoff(attempt, { firstMs: 100, maxMs: 30_000 }), askedToWait(error)),
   };
+}
+
+/** What the runtime was told by whom it depends on. */
+function askedToWait(error: unknown): number {
+  const wait = error instanceof DomainError ? error.details.retryAfterMs : undefined;
+  return typeof wait === 'number' ? Math.min(wait, 5 * 60_000) : 0;
 }
 
 interface Reconciler {
@@ -39,6 +47,18 @@ export class QuotaLoop extends ReconcileLoop {
   }
 }
 
+export class NetworkPolicyLoop extends ReconcileLoop {
+  constructor(nats: NatsConnection, reconciler: Reconciler) {
+    super(loop(nats, 'network-policy', 'namespace', 4, (id) => reconciler.reconcile(id)));
+  }
+}
+
+export class ServiceAccountLoop extends ReconcileLoop {
+  constructor(nats: NatsConnection, reconciler: Reconciler) {
+    super(loop(nats, 'service-account', 'namespace', 4, (id) => reconciler.reconcile(id)));
+  }
+}
+
 export class SandboxLoop extends ReconcileLoop {
   constructor(nats: NatsConnection, reconciler: Reconciler) {
     super(loop(nats, 'sandbox', 'sandbox', 8, (id) => reconciler.reconcile(id)));
@@ -48,5 +68,15 @@ export class SandboxLoop extends ReconcileLoop {
 export class RouteLoop extends ReconcileLoop {
   constructor(nats: NatsConnection, reconciler: Reconciler) {
     super(loop(nats, 'route', 'sandbox', 16, (id) => reconciler.reconcile(id)));
+  }
+}
+
+export class LifetimeLoop extends ReconcileLoop {
+  constructor(nats: NatsConnection, reconciler: Reconciler) {
+    super({
+      ...loop(nats, 'lifetime', 'sandbox', 16, (id) => reconciler.reconcile(id)),
+      // What is due is due: nothing but the log is needed, and it is back in a moment or everything else stands still as well.
+      onError: (_error: unknown, _id: string, attempt: number) => backoff(attempt, { firstMs: 100, maxMs: 1_000 }),
+    });
   }
 }

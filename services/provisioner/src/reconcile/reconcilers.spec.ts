@@ -4,6 +4,7 @@ import { newId, type SandboxId, type UserId } from '@sandlot/kernel';
 import { MemoryTable } from '@sandlot/service-kit';
 import { MemoryRuntime } from '../adapters/memory-runtime.js';
 import { sandboxDecider } from '../domain/sandbox/decide.js';
+import { plainRules } from '../domain/sandbox/settings.fixture.js';
 import { ledgerDecider } from '../domain/ledger/ledger.js';
 import { namespaceDecider } from '../domain/namespace/namespace.js';
 import { stateOf, type KnownSandbox } from '../domain/sandbox/sandbox.js';
@@ -22,7 +23,12 @@ function platform() {
   const runtime = new MemoryRuntime();
   const routes = new MemoryTable<RouteRecord>();
   const userId = newId('usr');
-  const sandboxes = new Sandboxes(commands, store, { quota, image: 'runtime:1' });
+  const sandboxes = new Sandboxes(commands, store, {
+    quota,
+    rules: plainRules,
+    limits: { idleTimeoutSeconds: 0 },
+    namespacePrefix: 'user-',
+  });
   const reconcilers = {
     namespace: new NamespaceReconciler(commands, runtime),
     quota: new QuotaReconciler(commands, runtime, quota),
@@ -138,6 +144,26 @@ describe('the reconcilers', () => {
     expect(routes.records.get('alice.s1')?.value.sandboxId).toBe(young);
   });
 
+  it('keep what is left of an expired sandbox until its name is somebody else’s, and put it up never again', async () => {
+    const { settle, commands, reconcilers, sandboxes, routes, userId, context, request } = platform();
+    const asked = { context: context(), owner: { userId, username: 'alice' }, name: 's1', ports: [{ port: 8888 }], ttlSeconds: 60 };
+    const { id: old, expiresAt } = (await sandboxes.request(asked)).sandbox;
+    await settle(old);
+    await commands.handle(context(), async (work) => {
+      (await work.load(sandboxDecider, aggregateRef('sandbox', old))).decide({ type: 'ExpireSandbox', expiresAt: expiresAt! });
+    });
+    await settle(old);
+    expect(routes.records.get('alice.s1')?.value).toMatchObject({ sandboxId: old, state: 'deleted', reason: 'EXPIRED', ports: [] });
+    const young = await request('s1');
+    await settle(young);
+    await reconcilers.route.reconcile(old);
+    expect(routes.records.get('alice.s1')?.value).toMatchObject({ sandboxId: young, state: 'running' });
+    await sandboxes.delete(named(userId, context()));
+    await settle(young);
+    await reconcilers.route.reconcile(old);
+    expect(routes.records.size).toBe(0);
+  });
+
   it('make again what the runtime has lost, and say so', async () => {
     const { settle, request, sandbox, runtime, types } = platform();
     const id = await request('s1');
@@ -154,11 +180,13 @@ describe('the reconcilers', () => {
     await request('s1');
     await settle();
     await new Quotas(commands, quota).set(userId, { cpu: '8' }, context());
-    expect(await reconcilers.quota.reconcile(userId)).toMatchObject({ changed: 'set-quota' });
+    expect(await reconcilers.quota.reconcile(userId)).toEqual({ changed: 'applied quota' });
+    const other = { concern: 'quota', quota: { ...quota, cpu: '8' } } as const;
+    expect(await runtime.findConcern('user-alice', userId, other)).toMatchObject({ asWanted: true });
     const found = await runtime.findNamespace('user-alice', userId);
-    expect(found).toMatchObject({ quota: { ...quota, cpu: '8' } });
-    if (found.exists) await runtime.applyNamespace('user-alice', { do: 'set-quota', uid: found.uid, quota });
-    expect(await reconcilers.quota.reconcile(userId)).toMatchObject({ changed: 'set-quota' });
+    if (found.exists)
+      await runtime.applyNamespace('user-alice', { do: 'apply', uid: found.uid, owner: userId, concern: { concern: 'quota', quota } });
+    expect(await reconcilers.quota.reconcile(userId)).toEqual({ changed: 'applied quota' });
     expect(await reconcilers.quota.reconcile(userId)).toEqual({});
   });
 

@@ -2,6 +2,7 @@ import { aggregateRef, routeKey, type RouteRecord } from '@sandlot/contracts';
 import { serviceContext, type Commands, type Revision } from '@sandlot/event-store';
 import { systemClock, type Clock, type SandboxId } from '@sandlot/kernel';
 import type { Table } from '@sandlot/service-kit';
+import { previewDecider, previewsAt } from '../domain/preview/preview.js';
 import { routeDecider, sameRoute } from '../domain/route/route.js';
 import { sandboxDecider } from '../domain/sandbox/decide.js';
 import { wantedRoute } from './plan.js';
@@ -19,15 +20,18 @@ export class RouteReconciler {
     const { state: sandbox, revision } = await this.commands.load(sandboxDecider, aggregateRef('sandbox', id));
     if (sandbox.status === 'absent') return {};
     const key = routeKey(sandbox.username, sandbox.name);
-    const wanted = wantedRoute(id, sandbox);
     const found = await this.routes.find(key);
+    const ours = found?.value.sandboxId === id;
+    const over = sandbox.status === 'deleted' && !ours; // what is left of it is only ever kept, never put up again
+    const { state: previews } = await this.commands.load(previewDecider, aggregateRef('preview', id));
+    const now = this.clock.now();
+    const wanted = over ? undefined : wantedRoute(id, sandbox, now.getTime(), previewsAt(previews, now.toISOString()));
     if (wanted) {
       const changed = !found || !sameRoute(found.value, wanted);
       if (changed) await this.routes.put(key, wanted, found?.revision);
       await this.report(id, revision, wanted);
       return changed ? { changed: 'published' } : {};
     }
-    const ours = found?.value.sandboxId === id;
     if (ours) await this.routes.remove(key, found.revision);
     await this.report(id, revision, undefined);
     return ours ? { changed: 'withdrawn' } : {};

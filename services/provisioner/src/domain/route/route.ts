@@ -1,5 +1,5 @@
 import type { Decider } from '@sandlot/kernel';
-import { sameAddresses, RoutePublished, RouteWithdrawn, type RouteEvent, type RouteRecord } from '@sandlot/contracts';
+import { sameAddresses, RoutePublished, RouteWithdrawn, type RouteEvent, type RoutePreview, type RouteRecord } from '@sandlot/contracts';
 
 /** What the proxies were last told of a sandbox. */
 export type Route = { status: 'withdrawn' } | { status: 'published'; route: RouteRecord };
@@ -35,4 +35,11 @@ export const sameRoute = (one: RouteRecord, other: RouteRecord): boolean =>
   one.name === other.name &&
   one.state === other.state &&
   one.reason === other.reason &&
-  sameAddresses(one.ports, other.ports);
+  one.idleTimeoutSeconds === other.idleTimeoutSeconds &&
+  sameAddresses(one.ports, other.ports) &&
+  one.ports.every(({ protocol }, index) => protocol === other.ports[index]!.protocol) &&
+  samePreviews(one.previews ?? [], other.previews ?? []);
+
+/** A preview never changes; it comes and goes. */
+const samePreviews = (some: readonly RoutePreview[], others: readonly RoutePreview[]): boolean =>
+  some.length === others.length && some.every(({ id }, index) => id === others[index]!.id);
