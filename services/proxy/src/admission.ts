@@ -1,59 +1,87 @@
 import { IDENTITY_HEADER } from '@sandlot/service-kit';
-import type { IncomingMessage } from 'node:http';
-import { authenticate, type Caller } from './authentication.js';
+import { agrees, originForm } from './absolute-form.js';
+import type { Activity } from './activity.js';
+import { forwardedLines, type Admission } from './admitted.js';
+import { authenticate, authenticateCertificate, type Caller, type CredentialChecks } from './authentication.js';
+import { isOfAnotherSite } from './client-certificate.js';
 import type { ClientConnection } from './client-connection.js';
-import { DirectoryUnavailable, type Directory } from './directory.js';
+import { HTTP_VERSIONS, type ClientRequest } from './client-message.js';
+import { DirectoryUnavailable } from './directory.js';
 import { readRequestHead, type RequestHead } from './header-hygiene.js';
 import type { IdentitySigner } from './identity.js';
+import { Limits, type LimitOptions } from './limits.js';
+import { PreviewAdmissions, type OpenedLink, type PreviewOptions } from './preview-admission.js';
 import { badRequest, Refusal } from './problem.js';
 import type { RequestTrail } from './record.js';
+import type { RequestSpans } from './request-spans.js';
 import { newTraceparent } from './request-id.js';
-import { parseRequestTarget, type ApiTarget, type SandboxTarget } from './request-target.js';
-import { findAddress } from './routing.js';
+import { ALLOWED, parseRequestTarget, type ApiTarget, type SandboxTarget } from './request-target.js';
+import { SharedOrigin } from './response-isolation.js';
+import { findRoute, notReady, portOf, type Route, type SandboxAddress } from './routing.js';
+import { isTunnelPath, parseTunnelTarget, readTunnelHead, TUNNEL_METHODS } from './tunnel-target.js';
+import { WakeUps, type WakeOptions } from './wake.js';
 
-export interface AdmissionOptions {
-  directory: Directory;
+export interface AdmissionOptions extends CredentialChecks {
   signer: IdentitySigner;
   /** `host:port` of the gateway. */
   gatewayAddress: string;
   /** Bytes of a request body to the API. Default 1 MiB, which is all that the gateway takes. Bodies to sandboxes have no limit. */
   apiBodyLimit?: number;
+  limits?: LimitOptions;
+  /** Told what uses a sandbox that has a limit of idle time. */
+  activity?: Activity | undefined;
+  /** Without it, a request for a sandbox that sleeps is refused, and the sandbox sleeps on. */
+  wake?: WakeOptions | undefined;
+  /** Makes a span of each request, where traces are on. */
+  spans?: RequestSpans | undefined;
+  /** Without it, there are no preview addresses. */
+  previews?: PreviewOptions | undefined;
   /** Milliseconds since 1970, for expiry. Default Date.now. */
   now?: () => number;
 }
 
-/** A request that may pass: everything that forwarding needs, decided once. */
-export interface Admission {
-  to: 'sandbox' | 'gateway';
+export interface TunnelAdmission {
+  /** To dial. */
   address: string;
-  method: string;
   head: RequestHead;
-  /** The request line and header lines to send, without framing fields and the empty line. */
-  lines: string;
-  /** Bytes of request body at most. */
-  bodyLimit: number;
 }
 
-/** Named where a method is refused; sandboxes get any other that node:http knows as well. */
-export const ALLOWED = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
-const DEFAULT_API_BODY_LIMIT = 1024 * 1024;
+export const DEFAULT_API_BODY_LIMIT = 1024 * 1024;
 
 /**
- * The order for every request: parse the target, read the headers, authenticate, find the route, check the owner. What comes out
+ * The order for every request: parse the target, read the headers, authenticate, find the route, check the owner, limit. What comes out
  * holds exactly what was checked; nothing downstream looks at the raw request again.
  */
 export class Admissions {
   private readonly now: () => number;
   private readonly apiBodyLimit: number;
+  readonly wakeUps: WakeUps | undefined;
+  readonly limits: Limits;
+  readonly previews: PreviewAdmissions | undefined;
 
   constructor(private readonly options: AdmissionOptions) {
     this.now = options.now ?? Date.now;
     this.apiBodyLimit = options.apiBodyLimit ?? DEFAULT_API_BODY_LIMIT;
+    this.limits = new Limits(options.limits);
+    this.wakeUps = options.wake && new WakeUps(options.directory, options.wake);
+    const { directory, tokens, previews, activity, spans } = options;
+    const runningRoute = this.runningRoute.bind(this);
+    this.previews =
+      previews && new PreviewAdmissions(previews, { directory, tokens, limits: this.limits, activity, spans, now: this.now, runningRoute });
   }
 
-  async admit(request: IncomingMessage, client: ClientConnection, trail: RequestTrail): Promise<Admission | Refusal> {
+  admit(request: ClientRequest, client: ClientConnection, trail: RequestTrail): Promise<Admission | OpenedLink | Refusal> {
+    return this.unlessUnknown(this.decide(request, client, trail), trail);
+  }
+
+  /** A CONNECT or a WebSocket that is to carry a tunnel, in the same order. */
+  admitTunnel(request: ClientRequest, client: ClientConnection, trail: RequestTrail): Promise<TunnelAdmission | Refusal> {
+    return this.unlessUnknown(this.decideTunnel(request, client, trail), trail);
+  }
+
+  private async unlessUnknown<Admitted>(decision: Promise<Admitted | Refusal>, trail: RequestTrail): Promise<Admitted | Refusal> {
     try {
-      return await this.decide(request, client, trail);
+      return await decision;
     } catch (error) {
       if (!(error instanceof DirectoryUnavailable)) throw error;
       trail.reason = error.message;
@@ -61,70 +89,165 @@ export class Admissions {
     }
   }
 
-  private async decide(request: IncomingMessage, client: ClientConnection, trail: RequestTrail): Promise<Admission | Refusal> {
+  private async decide(request: ClientRequest, client: ClientConnection, trail: RequestTrail): Promise<Admission | OpenedLink | Refusal> {
+    const previewHost = this.previews?.domain.hostOf(request.rawHeaders);
+    if (previewHost !== undefined) return this.previews!.admit(previewHost, request, client, trail);
     const method = request.method!;
-    const target = parseRequestTarget(request.url!, method);
+    const { target: path, authority } = originForm(request.url!);
+    const target = parseRequestTarget(path, method);
     if (target instanceof Refusal) return target;
     trail.path = target.path;
     if (target.kind === 'api') trail.kind = 'api';
-    if (request.httpVersion !== '1.1' && request.httpVersion !== '1.0') return badRequest('Only HTTP/1.1 and HTTP/1.0 are understood');
+    if (!HTTP_VERSIONS.has(request.httpVersion)) return badRequest('Only HTTP/1.1, HTTP/1.0 and, over TLS, HTTP/2 are understood');
     const head = readRequestHead(request.rawHeaders, request.httpVersion);
     if (head instanceof Refusal) return head;
+    if (authority !== undefined && !agrees(authority, head.host)) return badRequest('The request target names another host than Host');
+    const traceparent = this.options.spans?.begin(trail, head.traceparent) ?? head.traceparent ?? newTraceparent();
     if (method === 'TRACE') return new Refusal('METHOD_NOT_ALLOWED', 'TRACE is not allowed', { allow: ALLOWED });
     if (target.kind === 'server') return new Refusal('METHOD_NOT_ALLOWED', 'Ask for a path', { allow: ALLOWED });
     if (target.kind === 'unknown') return new Refusal('NOT_FOUND', 'Nothing is served at this path');
 
-    const lines = `${method} ${target.forward} HTTP/1.1\r\n${forwardedLines(head, client, trail)}`;
-    if (target.kind === 'api') return this.toGateway(target, method, head, lines, client, trail);
-    return this.toSandbox(target, method, head, lines, trail);
+    const lines = `${method} ${target.forward} HTTP/1.1\r\n${forwardedLines(head, trail, traceparent)}`;
+    if (target.kind === 'api') return this.toGateway(target, request, head, lines, client, trail);
+    return this.toSandbox(target, request, head, lines, client, trail);
+  }
+
+  private async decideTunnel(request: ClientRequest, client: ClientConnection, trail: RequestTrail): Promise<TunnelAdmission | Refusal> {
+    const target = parseTunnelTarget(request.url!);
+    if (target instanceof Refusal) return target;
+    trail.path = target.path;
+    if (!TUNNEL_METHODS.includes(request.method!)) return tunnelsOnly();
+    if (this.previews?.domain.hostOf(request.rawHeaders)) return badRequest('Tunnels are asked for at the address of the API');
+    const head = readTunnelHead(request.rawHeaders, request.httpVersion);
+    if (head instanceof Refusal) return head;
+    this.options.spans?.begin(trail, head.traceparent);
+    const caller = await this.authenticate(request, head, client, trail);
+    if (caller instanceof Refusal) return request.method === 'CONNECT' ? new Refusal(caller.code, caller.detail, { status: 407 }) : caller;
+    const route = await this.runningRoute(target, caller, request, head, client, trail);
+    if (route instanceof Refusal) return route;
+    const port = target.port === undefined ? (portOf(route, 'ssh') ?? portOf(route, '22')) : portOf(route, target.port);
+    trail.port = port?.port;
+    if (port) return { address: port.address, head };
+    return new Refusal('FORBIDDEN', 'The sandbox does not declare this port; ports are declared when a sandbox is created');
   }
 
   private async toGateway(
     target: ApiTarget,
-    method: string,
+    request: ClientRequest,
     head: RequestHead,
     lines: string,
     client: ClientConnection,
     trail: RequestTrail,
   ): Promise<Admission | Refusal> {
+    if (target.path.endsWith('/tunnel') && isTunnelPath(target.path)) return tunnelsOnly();
     const bodyLimit = this.apiBodyLimit;
     if (typeof head.body === 'number' && head.body > bodyLimit) return tooLarge(bodyLimit);
-    const admission: Admission = { to: 'gateway', address: this.options.gatewayAddress, method, head, lines, bodyLimit };
+    const admission: Admission = {
+      to: 'gateway',
+      address: this.options.gatewayAddress,
+      method: request.method!,
+      head,
+      lines,
+      bodyLimit,
+      isolation: undefined,
+    };
     if (target.public) return admission;
-    const caller = await authenticate(this.options.directory, head.credential, this.now(), trail);
+    const caller = await this.authenticate(request, head, client, trail);
     if (caller instanceof Refusal) return caller;
-    admission.lines += `${IDENTITY_HEADER}: ${this.assertion(caller, client, trail)}\r\n`;
+    const limited = this.limits.take(caller, trail);
+    if (limited) return limited;
+    admission.lines += `${IDENTITY_HEADER}: ${this.assertion(caller, trail)}\r\n`;
     return admission;
   }
 
   private async toSandbox(
     target: SandboxTarget,
-    method: string,
+    request: ClientRequest,
     head: RequestHead,
     lines: string,
+    client: ClientConnection,
     trail: RequestTrail,
   ): Promise<Admission | Refusal> {
-    const caller = await authenticate(this.options.directory, head.credential, this.now(), trail);
+    // Awaited only where there is something to wait for: this is every request's way.
+    let caller = this.authenticate(request, head, client, trail);
+    if (caller instanceof Promise) caller = await caller;
     if (caller instanceof Refusal) return caller;
-    const address = await findAddress(this.options.directory, caller, target, trail);
-    if (address instanceof Refusal) return address;
-    return { to: 'sandbox', address, method, head, lines: `${lines}x-forwarded-prefix: ${target.prefix}\r\n`, bodyLimit: Infinity };
+    let route = this.runningRoute(target, caller, request, head, client, trail);
+    if (route instanceof Promise) route = await route;
+    if (route instanceof Refusal) return route;
+    const port = portOf(route, target.port);
+    if (!port) {
+      return route.ports.length > 0 ? new Refusal('NOT_FOUND', 'The sandbox does not declare this port') : notReady('starting');
+    }
+    trail.port = port.port;
+    return {
+      to: 'sandbox',
+      address: port.address,
+      protocol: port.protocol,
+      method: request.method!,
+      head,
+      lines: `${lines}x-forwarded-prefix: ${target.prefix}\r\n`,
+      bodyLimit: Infinity,
+      isolation: new SharedOrigin(target, head.host ?? 'localhost'),
+    };
   }
 
-  private assertion({ userId, username, role, keyId }: Caller, { ip }: ClientConnection, { requestId }: RequestTrail): string {
+  private authenticate(
+    request: ClientRequest,
+    { credential, host }: RequestHead,
+    { certificate }: ClientConnection,
+    trail: RequestTrail,
+  ): Caller | Refusal | Promise<Caller | Refusal> {
+    if (credential !== undefined || !certificate) return authenticate(this.options, credential, this.now(), trail);
+    if (!isOfAnotherSite(request.headers, host)) return authenticateCertificate(this.options, certificate, this.now(), trail);
+    trail.reason = 'a page of another origin used the certificate';
+    return new Refusal('FORBIDDEN', 'A certificate is not accepted for what a page of another origin asks for; send an API key');
+  }
+
+  /** The route of a sandbox that is the caller's and runs, or that could be woken. */
+  private runningRoute(
+    target: SandboxAddress,
+    caller: Caller,
+    request: ClientRequest,
+    head: RequestHead,
+    client: ClientConnection,
+    trail: RequestTrail,
+  ): Route | Refusal | Promise<Route | Refusal> {
+    const route = findRoute(this.options.directory, caller, target, trail);
+    if (!(route instanceof Promise)) return this.awake(route, caller, request, head, client, trail);
+    return route.then((found) => this.awake(found, caller, request, head, client, trail));
+  }
+
+  private awake(
+    route: Route | Refusal,
+    caller: Caller,
+    request: ClientRequest,
+    { traceparent }: RequestHead,
+    client: ClientConnection,
+    trail: RequestTrail,
+  ): Route | Refusal | Promise<Route | Refusal> {
+    if (route instanceof Refusal) return route;
+    const limited = this.limits.take(caller, trail);
+    if (limited) return limited;
+    if ('idleTimeoutSeconds' in route) this.options.activity?.begin(trail);
+    if (route.state === 'running') return route;
+    const prefer = request.headers.prefer as string | undefined;
+    return this.wakeUps && 'sandboxId' in route
+      ? this.wakeUps.route(route, { caller, client, trail, traceparent, prefer })
+      : notReady(route.state);
+  }
+
+  private assertion({ userId, username, role, keyId }: Caller, { origin: { ip }, requestId }: RequestTrail): string {
     return this.options.signer.sign({ userId, username, role, keyId, ip, requestId, iat: Math.floor(this.now() / 1000) });
   }
 }
 
+const tunnelsOnly = (): Refusal =>
+  new Refusal('METHOD_NOT_ALLOWED', 'Ask for a tunnel by CONNECT, or open it as a WebSocket', {
+    allow: TUNNEL_METHODS,
+    headers: ['upgrade', 'websocket'],
+  });
+
 export function tooLarge(limitBytes: number): Refusal {
   return new Refusal('BODY_TOO_LARGE', `The body is larger than ${limitBytes} bytes`, { limitBytes });
-}
-
-/** The client's own lines that may pass, and ours. HTTP/1.0 may come without a Host; the upstream gets one nevertheless. */
-function forwardedLines(head: RequestHead, client: ClientConnection, { requestId }: RequestTrail): string {
-  const host = head.host ?? 'localhost';
-  return (
-    `Host: ${host}\r\n${head.lines}${client.forwardedLines}x-forwarded-host: ${host}\r\n` +
-    `x-request-id: ${requestId}\r\ntraceparent: ${head.traceparent ?? newTraceparent()}\r\n`
-  );
 }

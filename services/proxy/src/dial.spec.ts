@@ -1,4 +1,4 @@
-import { dial, parseAddress, refuseAddress } from './dial.js';
+import { dial, parseAddress, refuseAddress, sharingLookUps } from './dial.js';
 
 describe('dialling', () => {
   it.each([
@@ -19,6 +19,39 @@ describe('dialling', () => {
 
   it('checks what a name resolves to', async () => {
     await expect(dial('localhost:80')).rejects.toThrow('a loopback address');
+  });
+
+  it('resolves a name for every connection, and checks each answer: one that turns to the metadata service leads nowhere', async () => {
+    const answers = ['127.0.0.1', '169.254.169.254', '::ffff:169.254.169.254', '127.0.0.1'];
+    const outcomes: string[] = [];
+    const resolve = () => Promise.resolve(answers[outcomes.length]!);
+    for (const _ of answers)
+      outcomes.push(await dial('s1:1', { resolve, allowLoopback: true }).then(String, (error: Error) => error.message));
+    const [reached, refused] = ['s1:1 cannot be reached', expect.stringContaining('never dialled')];
+    expect(outcomes).toEqual([reached, refused, refused, reached]);
+  });
+
+  it('gives up on a name that does not resolve, and on one that takes too long, and tries again the next time', async () => {
+    const resolve = (host: string) => (host === 'slow' ? new Promise<string>(() => undefined) : Promise.reject(new Error('NXDOMAIN')));
+    const options = { resolve, connectTimeoutMs: 20 };
+    await expect(dial('gone:80', options)).rejects.toMatchObject({ kind: 'unreachable', message: 'gone does not resolve' });
+    await expect(dial('slow:80', options)).rejects.toMatchObject({ kind: 'timeout', message: 'slow:80 did not resolve in time' });
+    const found = { ...options, allowLoopback: true, resolve: () => Promise.resolve('127.0.0.1') };
+    await expect(dial('gone:1', found)).rejects.toMatchObject({ message: 'gone:1 cannot be reached' });
+  });
+
+  it('looks a slow name up once, however many wait for it, and anew for who comes after', async () => {
+    const asked: { host: string; answer: (ip: string) => void }[] = [];
+    const resolve = sharingLookUps((host) => new Promise((answer) => asked.push({ host, answer })));
+    const options = { resolve, connectTimeoutMs: 20 };
+    const waiting = Array.from({ length: 100 }, () => dial('slow:80', options).catch((error: Error) => error.message));
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set(['slow:80 did not resolve in time']));
+    expect(asked.map(({ host }) => host)).toEqual(['slow']);
+    asked[0]!.answer('127.0.0.1');
+    await expect(resolve('slow')).resolves.toBe('127.0.0.1');
+    const later = dial('slow:80', { ...options, connectTimeoutMs: 5000 });
+    asked[1]!.answer('169.254.169.254');
+    await expect(later).rejects.toThrow('never dialled');
   });
 
   it('reads addresses with a name, IPv4 or IPv6', () => {

@@ -1,4 +1,4 @@
-import { lookup as resolve } from 'node:dns';
+import { lookup } from 'node:dns/promises';
 import { BlockList, connect, isIP, type Socket } from 'node:net';
 
 /**
@@ -10,15 +10,20 @@ export interface DialOptions {
   allowLoopback?: boolean;
   /** Milliseconds, resolving included. Default 3000. */
   connectTimeoutMs?: number;
+  /** The IP address of a name. Default: as the machine resolves it. */
+  resolve?: (host: string) => Promise<string>;
 }
 
 export class UpstreamFailure extends Error {
   override readonly name = 'UpstreamFailure';
 
   constructor(
-    readonly kind: 'unreachable' | 'timeout' | 'busy' | 'malformed' | 'reset',
+    /** `refused`: with the assurance that nothing of the request was done. */
+    readonly kind: 'unreachable' | 'timeout' | 'busy' | 'malformed' | 'reset' | 'refused',
     message: string,
     options?: ErrorOptions,
+    /** With which a stream of HTTP/2 was reset (RFC 9113 §7). */
+    readonly resetCode?: number,
   ) {
     super(message, options);
   }
@@ -61,10 +66,13 @@ export function parseAddress(address: string): { host: string; port: number } {
 }
 
 /** A connected socket, without listeners. @throws UpstreamFailure unreachable or timeout */
-export async function dial(address: string, { allowLoopback = false, connectTimeoutMs = 3000 }: DialOptions = {}): Promise<Socket> {
+export async function dial(
+  address: string,
+  { allowLoopback = false, connectTimeoutMs = 3000, resolve = resolveName }: DialOptions = {},
+): Promise<Socket> {
   const { host, port } = parseAddress(address);
   const deadline = Date.now() + connectTimeoutMs;
-  const ip = isIP(host) ? host : await within(resolveOne(host), connectTimeoutMs, address);
+  const ip = isIP(host) ? host : await within(resolved(host, resolve), connectTimeoutMs, address);
   const refused = refuseAddress(ip, allowLoopback);
   if (refused) throw new UpstreamFailure('unreachable', `${address} is ${refused}, which is never dialled`);
 
@@ -87,10 +95,27 @@ export async function dial(address: string, { allowLoopback = false, connectTime
   });
 }
 
-function resolveOne(host: string): Promise<string> {
-  return new Promise((done, failed) => {
-    resolve(host, (cause, ip) => (cause ? failed(new UpstreamFailure('unreachable', `${host} does not resolve`, { cause })) : done(ip)));
-  });
+/**
+ * Whoever asks for a name while it is being looked up waits for the same answer; whoever asks later gets a new one. The system looks up few names
+ * at a time, and cannot be told that nobody waits any more: a slow one would otherwise hold up all others, once for each connection.
+ */
+export function sharingLookUps(resolve: (host: string) => Promise<string>): (host: string) => Promise<string> {
+  const underWay = new Map<string, Promise<string>>();
+  return (host) => {
+    let answer = underWay.get(host);
+    if (!answer) underWay.set(host, (answer = resolve(host).finally(() => underWay.delete(host))));
+    return answer;
+  };
+}
+
+export const resolveName = sharingLookUps(async (host) => (await lookup(host)).address);
+
+async function resolved(host: string, resolve: (host: string) => Promise<string>): Promise<string> {
+  try {
+    return await resolve(host);
+  } catch (cause) {
+    throw new UpstreamFailure('unreachable', `${host} does not resolve`, { cause });
+  }
 }
 
 function within<T>(promise: Promise<T>, milliseconds: number, address: string): Promise<T> {

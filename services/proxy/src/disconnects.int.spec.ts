@@ -86,6 +86,20 @@ describe('a client that goes', () => {
   });
 });
 
-function expectNothing(held: { clients: number; upstreams: number; webSockets: number; sockets: number; records: number }): boolean {
-  return held.clients === 0 && held.upstreams === 0 && held.webSockets === 0 && held.sockets === 0 && held.records === 1000;
+function expectNothing(held: {
+  clients: number;
+  upstreams: number;
+  openConnections: number;
+  places: number;
+  sockets: number;
+  records: number;
+}): boolean {
+  return (
+    held.clients === 0 &&
+    held.upstreams === 0 &&
+    held.openConnections === 0 &&
+    held.places === 0 &&
+    held.sockets === 0 &&
+    held.records === 1000
+  );
 }

@@ -1,18 +1,20 @@
 import { CODE_HEADER } from '@sandlot/service-kit';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { tooLarge, type Admission } from './admission.js';
+import { tooLarge } from './admission.js';
+import type { Admission } from './admitted.js';
 import { answerRefusal, endAfterBody } from './answer.js';
 import type { ClientConnection, UnderWay } from './client-connection.js';
+import type { ClientRequest, ClientResponse } from './client-message.js';
 import { UpstreamFailure } from './dial.js';
-import { requestTrailerLines, responseHeaders, responseTrailers } from './header-hygiene.js';
+import { requestTrailers, responseHeaders, responseTrailers } from './header-hygiene.js';
+import { passInterim } from './interim-response.js';
 import { Refusal } from './problem.js';
 import type { RequestTrail } from './record.js';
 import type { ResponseHead } from './response-head.js';
-import type { ResponseSink, UpstreamConnection } from './upstream-connection.js';
-import type { UpstreamPool } from './upstream-pool.js';
+import type { ResponseSink, Upstream, UpstreamSource } from './upstream.js';
+import { writeAway } from './written-bytes.js';
 
 export interface ExchangeOptions {
-  pool: UpstreamPool;
+  pool: UpstreamSource;
   /** Milliseconds from the end of dialling to the response head. */
   responseTimeoutMs: number;
   /** Asked when the answer's head is written: whether the client should be told to go. */
@@ -31,7 +33,7 @@ const SMALL_BODY = 4096;
  * the sockets' own. A response that breaks off after its head was sent resets the client's connection: it never looks complete.
  */
 export class Exchange implements ResponseSink, UnderWay {
-  private connection: UpstreamConnection | undefined;
+  private connection: Upstream | undefined;
   private head: ResponseHead | undefined;
   private requestSent = false;
   private retried = false;
@@ -40,11 +42,11 @@ export class Exchange implements ResponseSink, UnderWay {
   private bodyStarted = false;
 
   constructor(
-    private readonly request: IncomingMessage,
-    private readonly response: ServerResponse,
+    private readonly request: ClientRequest,
+    private readonly response: ClientResponse,
     private readonly client: ClientConnection,
     private readonly admission: Admission,
-    private readonly trail: RequestTrail,
+    readonly trail: RequestTrail,
     private readonly options: ExchangeOptions,
   ) {}
 
@@ -55,7 +57,7 @@ export class Exchange implements ResponseSink, UnderWay {
   }
 
   /** Takes over a request that was sent already, and whose answer comes to this sink. */
-  adopt(connection: UpstreamConnection | undefined): void {
+  adopt(connection: Upstream | undefined): void {
     this.client.underWay.add(this);
     this.requestSent = true;
     this.connection = connection;
@@ -75,12 +77,18 @@ export class Exchange implements ResponseSink, UnderWay {
     this.response.writeContinue();
   }
 
+  onInterim(head: ResponseHead): void {
+    if (this.request.httpVersion !== '1.0') passInterim(head, this.response);
+  }
+
   onHead(head: ResponseHead): void {
-    const { to } = this.admission;
+    const { to, isolation } = this.admission;
     this.head = head;
+    this.trail.answeredAt = performance.now();
     if (to === 'gateway') this.noteCode(head);
     if (this.options.draining()) this.response.shouldKeepAlive = false;
-    const headers = responseHeaders(head.headers, head.listed, to);
+    const headers = responseHeaders(head.headers, head.listed, isolation);
+    if (this.trail.limitHeaders) headers.push(...this.trail.limitHeaders);
     headers.push('x-request-id', this.trail.requestId);
     this.response.writeHead(head.status, head.reason, headers);
   }
@@ -91,7 +99,7 @@ export class Exchange implements ResponseSink, UnderWay {
     if (last && this.requestSent) {
       if (data.length <= SMALL_BODY) this.response.end(data.toString('latin1'), 'latin1');
       else this.response.end(data);
-    } else if (!this.response.write(data)) {
+    } else if (!writeAway(this.response, data) && this.response.writableLength > 0) {
       const { connection } = this;
       connection?.pause();
       this.response.once('drain', () => connection?.resume());
@@ -104,8 +112,8 @@ export class Exchange implements ResponseSink, UnderWay {
 
   onEnd(trailers: string[]): void {
     const { connection, request, response, head } = this;
-    if (trailers.length > 0 && request.httpVersion === '1.1')
-      response.addTrailers(pairs(responseTrailers(trailers, head!.listed, this.admission.to)));
+    if (trailers.length > 0 && request.httpVersion !== '1.0')
+      response.addTrailers(pairs(responseTrailers(trailers, head!.listed, this.admission.isolation)));
     if (this.requestSent) {
       if (!response.writableEnded) response.end();
       this.connection = undefined;
@@ -120,7 +128,7 @@ export class Exchange implements ResponseSink, UnderWay {
 
   onFailure(failure: UpstreamFailure): void {
     const { connection } = this;
-    const stale = failure.kind === 'reset' && connection !== undefined && connection.served > 0 && !connection.answered;
+    const stale = (failure.kind === 'reset' || failure.kind === 'refused') && connection?.stale;
     this.connection = undefined;
     if (stale && this.repeatable && !this.retried) {
       this.retried = true;
@@ -149,68 +157,55 @@ export class Exchange implements ResponseSink, UnderWay {
     }
   }
 
-  private send(connection: UpstreamConnection): void {
-    if (this.over) return this.options.pool.release(connection);
-    this.connection = connection;
-    const { lines, method, head } = this.admission;
-    const { socket } = connection;
-    if (this.requestSent) {
-      const framing = head.body === 0 ? 'content-length: 0\r\n\r\n' : '\r\n';
-      return connection.send(lines + framing, method, this, performance.now() + this.options.responseTimeoutMs);
+  private send(upstream: Upstream): void {
+    if (this.over) return this.options.pool.release(upstream);
+    this.connection = upstream;
+    if (!this.requestSent) {
+      upstream.onDrain = () => this.request.resume();
+      this.request.on('data', (data: Buffer) => this.sendBody(data));
+      this.request.on('end', () => this.endBody());
     }
-    // A small body is in memory already: let it leave together with the head.
-    socket.cork();
-    const framing = head.body === 'chunked' ? 'transfer-encoding: chunked\r\n' : `content-length: ${head.body}\r\n`;
-    const expect = head.expectsContinue ? 'expect: 100-continue\r\n' : '';
-    connection.send(`${lines}${framing}${expect}\r\n`, method, this, performance.now() + this.options.responseTimeoutMs);
-    connection.onDrain = () => this.request.resume();
-    this.request.on('data', (data: Buffer) => this.sendBody(data));
-    this.request.on('end', () => this.endBody());
-    process.nextTick(() => socket.uncork());
+    upstream.request(this.admission, this, performance.now() + this.options.responseTimeoutMs);
   }
 
   private sendBody(data: Buffer): void {
     this.trail.bytesIn += data.length;
     if (!this.connection) return;
     if (this.trail.bytesIn > this.admission.bodyLimit) return this.refuse(tooLarge(this.admission.bodyLimit));
-    const { socket } = this.connection;
-    if (this.admission.head.body === 'chunked') {
-      socket.cork();
-      socket.write(`${data.length.toString(16)}\r\n`, 'latin1');
-      socket.write(data);
-      socket.write('\r\n', 'latin1');
-      socket.uncork();
-    } else {
-      socket.write(data);
-    }
-    if (socket.writableNeedDrain) this.request.pause();
+    if (this.connection.writeFailed) return void this.request.pause(); // nobody takes the rest; there may still be an answer
+    if (!this.connection.write(data)) this.request.pause();
   }
 
   private endBody(): void {
-    if (!this.connection || !this.request.complete) return;
-    if (this.admission.head.body === 'chunked') {
-      this.connection.socket.write(`0\r\n${requestTrailerLines(this.request.rawTrailers)}\r\n`, 'latin1');
-    }
+    if (!this.connection || !this.request.complete || this.connection.writeFailed) return;
+    this.connection.end(requestTrailers(this.request.rawTrailers));
     this.requestSent = true;
   }
 
   private fail(failure: UpstreamFailure): void {
     if (this.over) return;
     this.trail.reason = failure.message;
-    this.refuse(refusalOf(failure, this.admission.to));
+    this.refuse(refusalOf(failure, this.admission.to), failure.resetCode);
   }
 
-  /** Answers instead of the upstream, or, when its answer has begun, breaks that off so that nobody takes it for complete. */
-  private refuse(refusal: Refusal): void {
+  get asksApi(): boolean {
+    return this.admission.to === 'gateway' && this.head === undefined;
+  }
+
+  /**
+   * Answers instead of the upstream, or, when its answer has begun, breaks that off so that nobody takes it for complete.
+   * @param resetCode the one with which the upstream broke off, for a client that has such codes
+   */
+  refuse(refusal: Refusal, resetCode?: number): void {
     if (this.over) return;
     this.trail.code = refusal.code;
     if (this.head) {
       this.finish();
-      this.client.socket.resetAndDestroy();
+      this.client.breakOff(resetCode);
     } else {
       if (this.options.draining()) this.response.shouldKeepAlive = false;
       this.finish(refusal.status);
-      answerRefusal(this.request, this.response, refusal, this.trail.requestId);
+      answerRefusal(this.request, this.response, refusal, this.trail);
     }
   }
 
@@ -235,6 +230,8 @@ export function asFailure(error: unknown): UpstreamFailure {
 /** What a client is told of a failure: which side failed and how, never an address. */
 export function refusalOf({ kind }: UpstreamFailure, to: 'sandbox' | 'gateway'): Refusal {
   if (kind === 'busy') return new Refusal('UNAVAILABLE', 'Too many requests are waiting for the same upstream', { retryAfter: 1 });
+  if (kind === 'refused')
+    return new Refusal('UNAVAILABLE', 'The sandbox took no more requests, and did nothing of this one', { retryAfter: 1 });
   if (to === 'gateway') return new Refusal('UNAVAILABLE', 'The API did not answer', { retryAfter: 1 });
   if (kind === 'timeout') return new Refusal('SANDBOX_TIMEOUT', 'The sandbox did not answer in time');
   if (kind === 'malformed') return new Refusal('SANDBOX_UNREACHABLE', 'The sandbox sent a malformed response');

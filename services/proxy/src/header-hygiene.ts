@@ -1,15 +1,18 @@
 import { badRequest, Refusal } from './problem.js';
+import type { Isolation } from './response-isolation.js';
 
 /**
  * What crosses the proxy and what does not, in both directions. Header lists are flat: name, value, name, value.
  *
  * Requests lose hop-by-hop fields (and those that Connection names), everything that says who the client is (our credentials,
  * cookies, forwarding and identity headers: only we may say that), and names with `_`, which many frameworks read as `-`.
- * Responses lose hop-by-hop fields and, from sandboxes, everything that would act on the origin that all of them share.
+ * Responses lose hop-by-hop fields and, from sandboxes, everything that would act on the origin
+ * that all of them share (response-isolation.ts).
  */
 export interface RequestHead {
   /** The lines to forward, each ended by CRLF, without Host and framing headers. */
   lines: string;
+  httpVersion: string;
   /** Undefined only on HTTP/1.0. */
   host: string | undefined;
   /** The key as presented; '' when an Authorization of another scheme was sent; undefined when nothing was. */
@@ -49,6 +52,7 @@ export function readRequestHead(raw: readonly string[], httpVersion: string): Re
 
   const head: RequestHead = {
     lines: '',
+    httpVersion,
     host: undefined,
     credential: undefined,
     body: undefined,
@@ -76,13 +80,13 @@ export function readRequestHead(raw: readonly string[], httpVersion: string): Re
         break;
       case 'transfer-encoding':
         if (head.body !== undefined || value.toLowerCase() !== 'chunked') problem = 'Transfer-Encoding must be chunked, once and alone';
-        else if (httpVersion !== '1.1') problem = 'Transfer-Encoding needs HTTP/1.1';
+        else if (httpVersion === '1.0') problem = 'Transfer-Encoding needs HTTP/1.1';
         head.body = 'chunked';
         break;
       case 'expect':
         if (value.toLowerCase() !== '100-continue')
           return new Refusal('MALFORMED_REQUEST', 'Only Expect: 100-continue is understood', { status: 417 });
-        head.expectsContinue = httpVersion === '1.1';
+        head.expectsContinue = httpVersion !== '1.0';
         break;
       case 'traceparent':
         head.traceparent = head.traceparent === undefined && TRACEPARENT.test(value) ? value : '';
@@ -96,7 +100,7 @@ export function readRequestHead(raw: readonly string[], httpVersion: string): Re
     }
     if (problem) return badRequest(problem);
   }
-  if (head.host === undefined && httpVersion === '1.1') return badRequest('Host is missing');
+  if (head.host === undefined && httpVersion !== '1.0') return badRequest('Host is missing');
   if (!head.traceparent) head.traceparent = undefined;
   else if (tracestate !== undefined) head.lines += `tracestate: ${tracestate}\r\n`;
   return head;
@@ -124,13 +128,13 @@ function connectionOptions(raw: readonly string[]): Set<string> | undefined | Re
 }
 
 /** Trailers of a request body, under the same rule as its headers; framing, routing and credentials have no place there. */
-export function requestTrailerLines(raw: readonly string[]): string {
-  let lines = '';
+export function requestTrailers(raw: readonly string[]): string[] {
+  const out: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!.toLowerCase();
-    if (!isDropped(name) && !NOT_HOP_BY_HOP.test(name)) lines += `${raw[i]!}: ${raw[i + 1]!}\r\n`;
+    if (!isDropped(name) && !NOT_HOP_BY_HOP.test(name)) out.push(raw[i]!, raw[i + 1]!);
   }
-  return lines;
+  return out;
 }
 
 const RESPONSE_HOP_BY_HOP = new Set([
@@ -143,28 +147,21 @@ const RESPONSE_HOP_BY_HOP = new Set([
   'proxy-authenticate',
   'x-request-id',
 ]);
-const RESPONSE_ORIGIN_WIDE = new Set([
-  'set-cookie', 'set-cookie2', 'clear-site-data', 'service-worker-allowed', 'strict-transport-security', 'alt-svc',
-  'public-key-pins', 'public-key-pins-report-only', 'access-control-allow-credentials', 'origin-agent-cluster', 'nel', 'report-to',
-]); // prettier-ignore
-
-/** The response's fields for the client. `listed`: what the response's Connection names. */
-export function responseHeaders(raw: readonly string[], listed: Set<string> | undefined, from: 'sandbox' | 'gateway'): string[] {
-  const out = responseTrailers(raw, listed, from);
-  // A page of a sandbox opened under the shared origin gets an opaque origin of its own: it reads nothing of the API's or of
-  // other sandboxes'. Programs with a key do not notice.
-  if (from === 'sandbox') out.push('content-security-policy', 'sandbox');
+/** The response's fields for the client. `listed`: what the response's Connection names; no isolation: the gateway's, which speaks for its origin. */
+export function responseHeaders(raw: readonly string[], listed: Set<string> | undefined, isolation: Isolation | undefined): string[] {
+  const out = responseTrailers(raw, listed, isolation);
+  if (isolation) out.push(...isolation.added);
   return out;
 }
 
 /** The trailers of a response, under the same rule as its headers. */
-export function responseTrailers(raw: readonly string[], listed: Set<string> | undefined, from: 'sandbox' | 'gateway'): string[] {
+export function responseTrailers(raw: readonly string[], listed: Set<string> | undefined, isolation: Isolation | undefined): string[] {
   const out: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!.toLowerCase();
     if (RESPONSE_HOP_BY_HOP.has(name) || listed?.has(name) || name.startsWith('x-sandlot-')) continue;
-    if (from === 'sandbox' && RESPONSE_ORIGIN_WIDE.has(name)) continue;
-    out.push(raw[i]!, raw[i + 1]!);
+    const value = isolation ? isolation.field(name, raw[i + 1]!) : raw[i + 1]!;
+    if (value !== undefined) out.push(raw[i]!, value);
   }
   return out;
 }

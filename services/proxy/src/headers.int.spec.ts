@@ -91,6 +91,7 @@ describe('headers', () => {
 
   it.each([
     'Set-Cookie', 'Set-Cookie2', 'Clear-Site-Data', 'Service-Worker-Allowed', 'Strict-Transport-Security', 'Alt-Svc', 'Public-Key-Pins', 'Access-Control-Allow-Credentials',
+    'Reporting-Endpoints', 'Report-To', 'NEL', 'Origin-Agent-Cluster',
     'Keep-Alive', 'Proxy-Authenticate', 'Proxy-Connection', 'X-Sandlot-Code', 'X-Request-Id', 'Upgrade',
   ])('%s of a sandbox never reaches a client', async (name) => {
     answer = `HTTP/1.1 200 OK\r\n${name}: canary-2\r\n${name.toLowerCase()}: canary-2\r\nContent-Length: 2\r\n\r\nok`;
@@ -119,5 +120,15 @@ describe('headers', () => {
       "Content-Security-Policy: default-src 'self'\r".trim(),
       'content-security-policy: sandbox',
     ]);
+  });
+
+  it('says nosniff once, whatever the sandbox says', async () => {
+    answer = 'HTTP/1.1 200 OK\r\nX-Content-Type-Options: sniff\r\nContent-Length: 2\r\n\r\nok';
+    expect((await exchange()).response.match(/^x-content-type-options: .*/gim)).toEqual(['x-content-type-options: nosniff']);
+  });
+
+  it('leads no client with its key from a sandbox to the API', async () => {
+    answer = 'HTTP/1.1 307 Temporary Redirect\r\nLocation: /api/v1/sandboxes/other/pause\r\nContent-Length: 2\r\n\r\nok';
+    expect((await exchange('', '/alice/s1/x')).response).toContain('Location: /alice/s1/api/v1/sandboxes/other/pause\r\n');
   });
 });

@@ -3,5 +3,6 @@ export { DirectoryUnavailable, type Answer, type Directory } from './directory.j
 export type { IdentitySigner } from './identity.js';
 export { proxyConfig } from './config.js';
 export { proxyService, PublicPort } from './proxy.module.js';
+export { TrafficMetrics } from './traffic-metrics.js';
 export type { Recorder } from './record.js';
 export type { UpstreamPoolOptions } from './upstream-pool.js';

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { isWholeResponse, rawUpstream, sendRaw } from './testing/raw-peers.js';
 import { startProxy, type ProxyUnderTest } from './testing/proxy-under-test.js';
 
-describe('refusals', () => {
+describe('S4-21 refusals', () => {
   let proxy: ProxyUnderTest;
 
   beforeAll(async () => {
@@ -20,7 +20,8 @@ describe('refusals', () => {
     ['a URL over 16 KiB', `GET /${'a'.repeat(20_000)} HTTP/1.1\r\nKEY\r\n`, 431, 'HEADERS_TOO_LARGE'],
     ['over 100 fields', `GET /proxy/s1/ HTTP/1.1\r\nKEY${'a: b\r\n'.repeat(99)}\r\n`, 431, 'HEADERS_TOO_LARGE'],
     ['TRACE', 'TRACE /proxy/s1/ HTTP/1.1\r\nKEY\r\n', 405, 'METHOD_NOT_ALLOWED'],
-    ['CONNECT', 'CONNECT example.com:443 HTTP/1.1\r\nKEY\r\n', 405, 'METHOD_NOT_ALLOWED'],
+    ['CONNECT of a path', 'CONNECT /proxy/s1/ HTTP/1.1\r\nKEY\r\n', 405, 'METHOD_NOT_ALLOWED'],
+    ['CONNECT to elsewhere', 'CONNECT example.com:443 HTTP/1.1\r\nKEY\r\n', 404, 'SANDBOX_NOT_FOUND'],
     ['OPTIONS *', 'OPTIONS * HTTP/1.1\r\nKEY\r\n', 405, 'METHOD_NOT_ALLOWED'],
     ['an expectation', 'POST /proxy/s1/ HTTP/1.1\r\nKEYExpect: 200-ok\r\nContent-Length: 2\r\n\r\nhi', 417, 'MALFORMED_REQUEST'],
     ['an unknown path', 'GET /favicon.ico HTTP/1.1\r\nKEY\r\n', 404, 'NOT_FOUND'],

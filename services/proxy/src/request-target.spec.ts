@@ -1,4 +1,4 @@
-import { reservedUsernames } from '@sandlot/contracts';
+import { nameOfId, reservedUsernames } from '@sandlot/contracts';
 import fc from 'fast-check';
 import { Refusal } from './problem.js';
 import { parseRequestTarget } from './request-target.js';
@@ -47,6 +47,18 @@ describe('the request target', () => {
     ['/sandboxes', 'api /sandboxes'],
   ])('%s is for the gateway: %s', (raw, expected) => {
     expect(parse(raw)).toBe(expected);
+  });
+
+  it.each([
+    ['/api/v1/sandboxes/s1/workspace', 'GET', '(caller) s1 /workspace'],
+    ['/v1/sandboxes/s1/workspace?outsideLinks=skip', 'PUT', '(caller) s1 /workspace?outsideLinks=skip'],
+    ['/api/sessions/sbx_01m7yj1435ebhbsct92r1n0ays/workspace', 'HEAD', `(caller) ${nameOfId('sbx_01m7yj1435ebhbsct92r1n0ays')} /workspace`],
+    ['/api/v1/sandboxes/s1/workspace', 'POST', 405],
+    ['/api/v1/sandboxes/S1/workspace', 'GET', 'api /api/v1/sandboxes/S1/workspace'],
+    ['/api/v1/sandboxes/s1/x/workspace', 'GET', 'api /api/v1/sandboxes/s1/x/workspace'],
+    ['/api/v1/sandboxes/%731/workspace', 'GET', 'api /api/v1/sandboxes/%731/workspace'],
+  ])('S2-31 %s by %s: %s', (raw, method, expected) => {
+    expect(parse(raw, method)).toBe(expected);
   });
 
   it.each([

@@ -1,18 +1,22 @@
 import { hash } from 'node:crypto';
 import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Admission } from './admission.js';
+import type { Admission } from './admitted.js';
 import type { ClientConnection, UnderWay } from './client-connection.js';
 import { UpstreamFailure } from './dial.js';
+import type { EarlyBytes } from './early-bytes.js';
 import { asFailure, Exchange, type ExchangeOptions } from './exchange.js';
-import { responseHeaders } from './header-hygiene.js';
+import { responseHeaders, type RequestHead } from './header-hygiene.js';
+import type { OpenConnection } from './open-connection.js';
 import { badRequest, type Refusal } from './problem.js';
 import type { RequestTrail } from './record.js';
 import type { ResponseHead } from './response-head.js';
-import { splice } from './splice.js';
-import type { ResponseSink, UpstreamConnection } from './upstream-connection.js';
+import { Splice } from './splice.js';
+import type { UpstreamConnection } from './upstream-connection.js';
+import type { UpstreamPool } from './upstream-pool.js';
+import type { ResponseSink } from './upstream.js';
 
-const ACCEPT_SUFFIX = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+export const ACCEPT_SUFFIX = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const KEY = /^[A-Za-z0-9+/]{22}==$/;
 
 /** Only a request that asks for exactly this is taken out of HTTP; every other Upgrade (h2c) is dropped and the request served as it is. */
@@ -21,12 +25,12 @@ export function asksForWebSocket(request: IncomingMessage): boolean {
 }
 
 /** Checks the opening handshake (RFC 6455 §4.2.1). */
-export function checkWebSocketRequest(request: IncomingMessage, admission: Admission): Refusal | undefined {
+export function checkWebSocketRequest(request: IncomingMessage, head: RequestHead): Refusal | undefined {
   const { headers } = request;
-  if (admission.method !== 'GET' || request.httpVersion !== '1.1') return badRequest('A WebSocket is opened by GET over HTTP/1.1');
+  if (request.method !== 'GET' || request.httpVersion !== '1.1') return badRequest('A WebSocket is opened by GET over HTTP/1.1');
   if (headers['sec-websocket-version'] !== '13') return badRequest('Only WebSocket version 13 is understood');
   if (!KEY.test(headers['sec-websocket-key'] ?? '')) return badRequest('Sec-WebSocket-Key is not valid');
-  if (admission.head.body !== undefined) return badRequest('A WebSocket is opened without a body');
+  if (head.body !== undefined) return badRequest('A WebSocket is opened without a body');
   return undefined;
 }
 
@@ -39,44 +43,37 @@ export function responseOn(request: IncomingMessage, socket: Socket): ServerResp
   return response;
 }
 
-/** A WebSocket that is open. */
-export interface OpenSocket {
-  readonly trail: RequestTrail;
-  close(): void;
+export interface WebSocketOptions extends ExchangeOptions {
+  pool: UpstreamPool;
+  /** Milliseconds for which nothing may pass before it is closed; 0 for ever. */
+  idleMs: number;
+  open: Set<OpenConnection>;
 }
 
-/** What a client may send before its WebSocket is accepted, in bytes; it is not read further until then. */
-const MAX_EARLY = 64 * 1024;
+/** Milliseconds that the second direction may stay open after the first has ended. */
+const HALF_OPEN_MS = 10_000;
 
 /**
  * One WebSocket: the request goes out on a connection of its own; a right 101 is passed on and from there bytes pass both ways,
  * frames unseen. Any other answer is an ordinary response, relayed as such, after which the connection ends.
  */
-export class WebSocketExchange implements ResponseSink, UnderWay, OpenSocket {
+export class WebSocketExchange implements ResponseSink, UnderWay {
   private connection: UpstreamConnection | undefined;
   private ordinary: Exchange | undefined;
   private over = false;
-  private readonly early: Buffer[];
-  private earlyLength: number;
 
-  /** @param first what the client sent behind its request */
   constructor(
     private readonly request: IncomingMessage,
-    private readonly socket: Socket,
-    first: Buffer,
+    readonly socket: Socket,
+    private readonly early: EarlyBytes,
     private readonly client: ClientConnection,
     private readonly admission: Admission,
     readonly trail: RequestTrail,
-    private readonly options: ExchangeOptions,
-    private readonly open: Set<OpenSocket>,
-  ) {
-    this.early = first.length > 0 ? [first] : [];
-    this.earlyLength = first.length;
-  }
+    private readonly options: WebSocketOptions,
+  ) {}
 
   async start(): Promise<void> {
     this.client.underWay.add(this);
-    this.socket.on('data', this.readEarly).on('end', this.endedEarly);
     try {
       const connection = await this.options.pool.dial(this.admission.address);
       if (this.over) return connection.destroy();
@@ -95,8 +92,10 @@ export class WebSocketExchange implements ResponseSink, UnderWay, OpenSocket {
     this.finish(499);
   }
 
-  close(): void {
-    this.socket.destroy();
+  refuse(refusal: Refusal): void {
+    if (this.over) return;
+    this.relay().refuse(refusal);
+    this.over = true; // a dial that is under way has nobody to come to
   }
 
   onContinue(): void {
@@ -136,34 +135,24 @@ export class WebSocketExchange implements ResponseSink, UnderWay, OpenSocket {
 
   private upgrade(head: ResponseHead): void {
     const connection = this.connection!;
+    this.trail.answeredAt = performance.now();
     if (!this.isRightAnswer(head)) {
       return connection.fail(new UpstreamFailure('malformed', `${connection.address} answered 101 without accepting this WebSocket`));
     }
-    const headers = responseHeaders(head.headers, head.listed, this.admission.to);
+    const headers = responseHeaders(head.headers, head.listed, this.admission.isolation);
+    if (this.trail.limitHeaders) headers.push(...this.trail.limitHeaders);
     let lines = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n';
     for (let i = 0; i < headers.length; i += 2) lines += `${headers[i]}: ${headers[i + 1]}\r\n`;
-    this.socket.off('data', this.readEarly).off('end', this.endedEarly);
     this.socket.write(`${lines}x-request-id: ${this.trail.requestId}\r\n\r\n`, 'latin1');
 
     const { socket: upstream, first } = connection.detach();
-    if (first) this.socket.write(first);
-    for (const bytes of this.early) upstream.write(bytes);
-    this.trail.bytesIn += this.earlyLength;
-    this.trail.bytesOut += first?.length ?? 0;
     this.client.underWay.delete(this);
-    this.open.add(this);
-    splice(this.socket, upstream, this.trail, () => this.finish(101));
+    this.over = true; // from here on it is the splice's
+    const { open, idleMs } = this.options;
+    const splice = new Splice(this.socket, upstream, this.trail, { open, status: 101, frames: true, idleMs, halfOpenMs: HALF_OPEN_MS });
+    splice.fromUpstream(first);
+    splice.fromClient(this.early.take().bytes, false);
   }
-
-  private readonly readEarly = (bytes: Buffer): void => {
-    this.early.push(bytes);
-    this.earlyLength += bytes.length;
-    if (this.earlyLength > MAX_EARLY) this.socket.pause();
-  };
-
-  private readonly endedEarly = (): void => {
-    this.socket.destroy();
-  };
 
   private isRightAnswer(head: ResponseHead): boolean {
     const expected = hash('sha1', this.request.headers['sec-websocket-key'] + ACCEPT_SUFFIX, 'base64');
@@ -172,7 +161,6 @@ export class WebSocketExchange implements ResponseSink, UnderWay, OpenSocket {
 
   private finish(status: number): void {
     this.over = true;
-    this.open.delete(this);
     this.client.underWay.delete(this);
     this.trail.finish(status);
   }

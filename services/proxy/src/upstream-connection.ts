@@ -2,25 +2,9 @@ import type { Socket } from 'node:net';
 import { ChunkedBody } from './chunked-body.js';
 import { UpstreamFailure } from './dial.js';
 import { MalformedResponse, parseResponseHead, type ResponseHead } from './response-head.js';
-
-/**
- * One connection to an upstream and the response that is being read from it. It is kept for another request only when the
- * message before ended exactly where its framing said, with nothing after it; a connection about which there is any doubt is
- * closed. Calls to the sink come in the order onContinue*, onHead, onBody*, onEnd, or onFailure at any point, and none after
- * the last two.
- */
-export interface ResponseSink {
-  /** 100 (Continue) came. Other interim responses are ignored. */
-  onContinue(): void;
-  onHead(head: ResponseHead): void;
-  /** @param last no more will come; only known early for bodies of announced length */
-  onBody(data: Buffer, last: boolean): void;
-  /** The response is complete. The connection no longer belongs to the sink. */
-  onEnd(trailers: string[]): void;
-  onFailure(failure: UpstreamFailure): void;
-  /** All that has arrived was handed over, and the response is not complete: what is buffered should go out now. */
-  onWaiting(): void;
-}
+import type { OutgoingRequest, ResponseSink, Upstream } from './upstream.js';
+import { writeAway } from './written-bytes.js';
+import { WriteGuard } from './write-guard.js';
 
 type Phase = 'idle' | 'head' | 'length' | 'chunked' | 'close';
 
@@ -28,7 +12,12 @@ const MAX_INTERIM_RESPONSES = 16;
 const BODYLESS = (status: number) => status === 204 || status === 304;
 const NOTHING: string[] = [];
 
-export class UpstreamConnection {
+/**
+ * One connection to an upstream and the response that is being read from it. It is kept for another request only when the
+ * message before ended exactly where its framing said, with nothing after it; a connection about which there is any doubt is
+ * closed.
+ */
+export class UpstreamConnection implements Upstream {
   /** Responses read to their end on this connection. */
   served = 0;
   /** performance.now() when it last became idle. */
@@ -37,7 +26,7 @@ export class UpstreamConnection {
   deadline = 0;
   /** Has a byte of the present response arrived? If not, and the connection had served before, it may have been stale. */
   answered = false;
-  /** Called once when the socket is gone. */
+  /** Called once when the socket is gone, or somebody else's. */
   onClosed: () => void = () => undefined;
   /** Called when the socket takes writes again. */
   onDrain: () => void = () => undefined;
@@ -52,24 +41,83 @@ export class UpstreamConnection {
   private reusable = true;
   private upgrading = false;
   private behindHead: Buffer | undefined;
+  private guard: WriteGuard | undefined;
+  /** How the request's body is framed. */
+  private inChunks = false;
 
   constructor(
     readonly socket: Socket,
     readonly address: string,
   ) {
     socket.on('data', this.read).on('end', this.ended).on('error', this.broken).on('drain', this.drained);
-    socket.on('close', () => {
-      this.fail(new UpstreamFailure('reset', `${address} closed the connection`));
-      this.onClosed();
-    });
+    socket.on('close', this.closed);
   }
 
   get usable(): boolean {
-    return this.reusable && this.phase === 'idle' && !this.socket.destroyed && this.socket.readable && this.socket.writable;
+    return (
+      this.reusable && this.phase === 'idle' && !this.writeFailed && !this.socket.destroyed && this.socket.readable && this.socket.writable
+    );
   }
 
-  /** Writes a request head and reads its response into the sink. The body follows through `write`. */
-  send(head: string, method: string, sink: ResponseSink, deadline: number): void {
+  /** Whether what is sent of a body is lost; there may be an answer nevertheless. */
+  get writeFailed(): boolean {
+    return this.guard?.failed ?? false;
+  }
+
+  get stale(): boolean {
+    return this.served > 0 && !this.answered;
+  }
+
+  request({ method, lines, head: { body, expectsContinue } }: OutgoingRequest, sink: ResponseSink, deadline: number): void {
+    if (body === undefined || body === 0) {
+      const framing = body === 0 ? 'content-length: 0\r\n\r\n' : '\r\n';
+      return this.send(lines + framing, method, sink, deadline);
+    }
+    const { socket } = this;
+    this.inChunks = body === 'chunked';
+    this.outliveWrites();
+    // A small body is in memory already: let it leave together with the head.
+    socket.cork();
+    const framing = this.inChunks ? 'transfer-encoding: chunked\r\n' : `content-length: ${body}\r\n`;
+    const expect = expectsContinue ? 'expect: 100-continue\r\n' : '';
+    this.send(`${lines}${framing}${expect}\r\n`, method, sink, deadline);
+    process.nextTick(() => socket.uncork());
+  }
+
+  write(data: Buffer): boolean {
+    const { socket } = this;
+    if (this.inChunks) {
+      socket.cork();
+      socket.write(`${data.length.toString(16)}\r\n`, 'latin1');
+      writeAway(socket, data);
+      socket.write('\r\n', 'latin1');
+      socket.uncork();
+    } else {
+      writeAway(socket, data);
+    }
+    return !socket.writableNeedDrain || socket.writableLength === 0;
+  }
+
+  end(trailers: readonly string[]): void {
+    if (!this.inChunks) return;
+    let lines = '0\r\n';
+    for (let i = 0; i < trailers.length; i += 2) lines += `${trailers[i]}: ${trailers[i + 1]}\r\n`;
+    this.socket.write(`${lines}\r\n`, 'latin1');
+  }
+
+  /** A body follows: if the upstream stops reading it, its answer still counts. */
+  private outliveWrites(): void {
+    if (this.guard) this.guard.active = true;
+    else this.guard = new WriteGuard(this.socket);
+  }
+
+  /** The body is sent, or the socket becomes somebody else's. */
+  endBody(): void {
+    if (this.guard) this.guard.active = false;
+  }
+
+  /** Writes a request head and reads its response into the sink. */
+  private send(head: string, method: string, sink: ResponseSink, deadline: number): void {
     this.sink = sink;
     this.phase = 'head';
     this.bodyless = method === 'HEAD';
@@ -80,7 +128,7 @@ export class UpstreamConnection {
     this.socket.write(head, 'latin1');
   }
 
-  /** As `send`, for a request that may be answered 101; then `onHead` is followed by `detach`. */
+  /** A request that may be answered 101; then `onHead` is followed by `detach`. */
   sendUpgrade(head: string, sink: ResponseSink, deadline: number): void {
     this.send(head, 'GET', sink, deadline);
     this.upgrading = true;
@@ -91,7 +139,9 @@ export class UpstreamConnection {
     const { socket, behindHead: first } = this;
     this.sink = undefined;
     this.deadline = 0;
-    socket.off('data', this.read).off('end', this.ended).off('error', this.broken).off('drain', this.drained);
+    this.endBody();
+    socket.off('data', this.read).off('end', this.ended).off('error', this.broken).off('drain', this.drained).off('close', this.closed);
+    this.onClosed();
     return { socket, first };
   }
 
@@ -148,6 +198,7 @@ export class UpstreamConnection {
     if (head.status < 100 || head.chunked || head.contentLength) throw new MalformedResponse('interim response with a body');
     if (++this.interim > MAX_INTERIM_RESPONSES) throw new MalformedResponse('too many interim responses');
     if (head.status === 100) this.sink!.onContinue();
+    else this.sink!.onInterim?.(head);
   }
 
   private begin(head: ResponseHead, rest: Buffer | undefined): void {
@@ -204,6 +255,11 @@ export class UpstreamConnection {
 
   private readonly broken = (cause: Error): void => {
     this.fail(new UpstreamFailure('reset', `${this.address} closed the connection`, { cause }));
+  };
+
+  private readonly closed = (): void => {
+    this.fail(new UpstreamFailure('reset', `${this.address} closed the connection`));
+    this.onClosed();
   };
 
   private readonly drained = (): void => this.onDrain();

@@ -1,45 +1,46 @@
-import { dial, UpstreamFailure, type DialOptions } from './dial.js';
+import type { Socket } from 'node:net';
+import { dial, resolveName, UpstreamFailure, type DialOptions } from './dial.js';
 import { UpstreamConnection } from './upstream-connection.js';
+import type { UpstreamSource } from './upstream.js';
+import { WaitingLine, type WaitingLineOptions } from './waiting-line.js';
 
-export interface UpstreamPoolOptions extends DialOptions {
+export interface UpstreamPoolOptions extends DialOptions, WaitingLineOptions {
   /** Connections to one address at a time, idle ones included. Default 512. */
   maxPerAddress?: number;
-  /** Requests that may wait for a connection to one address. Default 1024; the next gets `busy` at once. */
-  maxWaiting?: number;
-  /** Milliseconds that a request waits for a connection at most. Default 5000. */
-  waitTimeoutMs?: number;
   /** Milliseconds that an idle connection is kept. Default 4000: below the 5 s after which most servers close theirs. */
   idleTimeoutMs?: number;
   /** Milliseconds between looks for idle connections and late responses: the precision of those limits. Default 1000. */
   sweepIntervalMs?: number;
 }
 
-interface Waiter {
-  give(connection: UpstreamConnection): void;
-  fail(failure: UpstreamFailure): void;
-}
-
 class Address {
   /** The most recently used last. */
   readonly idle: UpstreamConnection[] = [];
-  readonly waiting: Waiter[] = [];
+  readonly waiting: WaitingLine<UpstreamConnection>;
   open = 0;
+
+  constructor(text: string, options: Required<WaitingLineOptions>) {
+    this.waiting = new WaitingLine(text, options);
+  }
 }
 
 /**
  * Keep-alive connections per address. The most recently used one is given out first, so that a quiet address shrinks.
  * Waiting is bounded in number and time; a connection that comes free goes to who waited longest.
  */
-export class UpstreamPool {
+export class UpstreamPool implements UpstreamSource {
   private readonly options: Required<UpstreamPoolOptions>;
   private readonly addresses = new Map<string, Address>();
   private readonly connections = new Set<UpstreamConnection>();
+  /** Sockets of upgraded connections, of which no response is read any more. */
+  private readonly givenAway = new Set<Socket>();
   private readonly sweeper: NodeJS.Timeout;
 
   constructor(options: UpstreamPoolOptions = {}) {
     this.options = {
       allowLoopback: false,
       connectTimeoutMs: 3000,
+      resolve: resolveName,
       maxPerAddress: 512,
       maxWaiting: 1024,
       waitTimeoutMs: 5000,
@@ -65,24 +66,29 @@ export class UpstreamPool {
     }
     if (address.open < this.options.maxPerAddress) return this.open(addressText, address);
     address.idle.shift()?.destroy(); // too long idle for this request: its place goes to a new one
-    return this.wait(address, addressText);
+    return address.waiting.join();
   }
 
   /** A new connection outside the limits, which the caller owns: for upgrades, which never come back. */
   async dial(addressText: string): Promise<UpstreamConnection> {
-    const connection = new UpstreamConnection(await dial(addressText, this.options), addressText);
+    const socket = await dial(addressText, this.options);
+    const connection = new UpstreamConnection(socket, addressText);
     this.connections.add(connection);
-    connection.onClosed = () => this.connections.delete(connection);
+    connection.onClosed = () => {
+      this.connections.delete(connection);
+      if (!socket.destroyed) this.giveAway(socket);
+    };
     return connection;
   }
 
   /** Takes a connection back after its response is complete and its request was sent completely. */
   release(connection: UpstreamConnection): void {
     connection.onDrain = ignore;
+    connection.endBody();
     if (!connection.usable) return connection.destroy();
     connection.idleSince = performance.now();
     const address = this.address(connection.address);
-    const next = address.waiting.shift();
+    const next = address.waiting.next();
     if (next) next.give(connection);
     else address.idle.push(connection);
   }
@@ -91,15 +97,21 @@ export class UpstreamPool {
   close(): void {
     clearInterval(this.sweeper);
     for (const connection of this.connections) connection.fail(new UpstreamFailure('reset', 'the proxy is stopping'));
+    for (const socket of this.givenAway) socket.destroy();
   }
 
   get openConnections(): number {
-    return this.connections.size;
+    return this.connections.size + this.givenAway.size;
+  }
+
+  private giveAway(socket: Socket): void {
+    this.givenAway.add(socket);
+    socket.on('close', () => this.givenAway.delete(socket));
   }
 
   private address(text: string): Address {
     let address = this.addresses.get(text);
-    if (!address) this.addresses.set(text, (address = new Address()));
+    if (!address) this.addresses.set(text, (address = new Address(text, this.options)));
     return address;
   }
 
@@ -125,30 +137,9 @@ export class UpstreamPool {
 
   private placeFree(text: string, address: Address): void {
     address.open--;
-    const next = address.waiting.shift();
+    const next = address.waiting.next();
     if (next) this.open(text, address).then(next.give, next.fail);
     else if (address.open === 0) this.addresses.delete(text);
-  }
-
-  private wait(address: Address, text: string): Promise<UpstreamConnection> {
-    if (address.waiting.length >= this.options.maxWaiting) throw new UpstreamFailure('busy', `too many requests wait for ${text}`);
-    return new Promise((done, failed) => {
-      const waiter: Waiter = {
-        give: (connection) => {
-          clearTimeout(timer);
-          done(connection);
-        },
-        fail: (failure) => {
-          clearTimeout(timer);
-          failed(failure);
-        },
-      };
-      const timer = setTimeout(() => {
-        address.waiting.splice(address.waiting.indexOf(waiter), 1);
-        failed(new UpstreamFailure('busy', `no connection to ${text} came free in time`));
-      }, this.options.waitTimeoutMs);
-      address.waiting.push(waiter);
-    });
   }
 
   private sweep(now: number): void {

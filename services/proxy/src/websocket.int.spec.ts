@@ -85,7 +85,7 @@ describe('WebSockets', () => {
     const again = await open();
     for (const client of server.clients) client.terminate();
     expect((await once(again, 'close'))[0]).toBe(1006);
-    await waitFor(() => proxy.plane.held.webSockets === 0 && proxy.plane.held.upstreams === 0, { describe: 'nothing held' });
+    await waitFor(() => proxy.plane.held.openConnections === 0 && proxy.plane.held.upstreams === 0, { describe: 'nothing held' });
   });
 
   it('S1-28 leave one record with what passed, when they end', async () => {
@@ -185,6 +185,18 @@ describe('WebSockets', () => {
     expect(answer.status).toBe(101);
     await waitFor(() => upstream.received.some((text) => text.endsWith('early')), { describe: 'the early bytes' });
     await upstream.close();
+  });
+
+  it('are closed, with Close 1001 to both sides, when nothing passes for as long as is configured', async () => {
+    const idle = await startProxy({ webSocketIdleMs: 300 });
+    idle.directory.addSandbox('alice', 's1', `127.0.0.1:${(server.address() as { port: number }).port}`);
+    const connected = once(server, 'connection');
+    const socket = new WebSocket(`ws://127.0.0.1:${idle.port}/proxy/s1/`, { headers: { 'x-api-key': idle.alice } });
+    const [peer] = (await connected) as [WebSocket];
+    const codes = await Promise.all([socket, peer].map(async (side) => ((await once(side, 'close')) as [number])[0]));
+    expect(codes).toEqual([1001, 1001]);
+    await waitFor(() => /nothing passed/.test(idle.records[0]?.reason ?? ''), { describe: 'the record' });
+    await idle.close();
   });
 
   it('give up dialling when the client goes before there is an answer', async () => {

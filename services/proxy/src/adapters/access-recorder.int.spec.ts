@@ -58,6 +58,15 @@ describe('the recorder', () => {
     expect(batches).toHaveLength(11);
   });
 
+  it('makes no message that is larger than NATS takes, of whatever length the paths are', async () => {
+    const recorder = new AccessRecorder(connection, { batchSize: 100, intervalMs: 20, maxBytes: 1000 });
+    for (let i = 0; i < 20; i++) recorder.record({ ...record(i), path: '/proxy/s1/'.padEnd(i % 7 === 0 ? 1500 : 20, 'x') });
+    await recorder.close({ graceMs: 5000 });
+    const batches = await stored();
+    expect(batches.flat().map(({ id }) => id)).toEqual(Array.from({ length: 20 }, (_, i) => `evt_${i}`));
+    for (const batch of batches) expect(batch.length === 1 || JSON.stringify(batch).length <= 1000).toBe(true);
+  });
+
   it('sends a small batch after the interval', async () => {
     const recorder = new AccessRecorder(connection, { intervalMs: 20 });
     recorder.record(record(0));
@@ -66,13 +75,34 @@ describe('the recorder', () => {
   });
 
   it('keeps records while NATS is away, up to a bound, counts the rest, and sends what it kept', async () => {
-    const recorder = new AccessRecorder(connection, { batchSize: 10, intervalMs: 20, maxBuffered: 25 });
+    const alarms: number[] = [];
+    const recorder = new AccessRecorder(connection, {
+      batchSize: 10,
+      intervalMs: 20,
+      maxBuffered: 25,
+      onDropped: (dropped) => alarms.push(dropped),
+    });
     network.cut();
     for (let i = 0; i < 40; i++) recorder.record(record(i));
-    expect([recorder.buffered, recorder.dropped]).toEqual([25, 15]);
+    expect([recorder.buffered, recorder.dropped, recorder.refusing, alarms]).toEqual([25, 15, false, [1]]);
+    expect(recorder.droppedAt).toBeGreaterThan(0);
     network.restore();
     await waitFor(async () => (await stored()).flat().length === 25, { within: 15_000, describe: 'the records' });
     expect((await stored()).flat().map(({ id }) => id)).toEqual(Array.from({ length: 25 }, (_, i) => `evt_${i}`));
     await recorder.close({ graceMs: 0 });
+  });
+
+  it('lets nothing pass while there is no place for its record, where that is asked for', async () => {
+    const recorder = new AccessRecorder(connection, { intervalMs: 20, maxBuffered: 5, overflow: 'refuse' });
+    network.cut();
+    for (let i = 0; i < 5; i++) {
+      expect(recorder.refusing).toBe(false);
+      recorder.record(record(i));
+    }
+    expect(recorder.refusing).toBe(true);
+    network.restore();
+    await waitFor(() => !recorder.refusing, { within: 15_000, describe: 'a place' });
+    await recorder.close({ graceMs: 5000 });
+    expect((await stored()).flat()).toHaveLength(5);
   });
 });

@@ -11,10 +11,19 @@ export interface AccessRecorderOptions {
   intervalMs?: number;
   /** Records that are kept while they cannot be sent; further ones are dropped and counted. Default 50,000. */
   maxBuffered?: number;
+  /** Bytes of a message. Default what the server takes, but for its headers. */
+  maxBytes?: number;
+  /** What becomes of requests that cannot be recorded: they pass and their records are dropped, or none passes. Default drop. */
+  overflow?: 'drop' | 'refuse';
+  /** Told when records have begun to be dropped, and every so often while they are, with how many so far. */
+  onDropped?: (dropped: number) => void;
 }
 
 const RETRY_MS = 500;
 const PUBLISH_TIMEOUT_MS = 1500;
+const HEADROOM_BYTES = 4096;
+/** Milliseconds between two alarms. */
+const ALARM_MS = 10_000;
 
 /**
  * Sends records to the stream ACCESS in batches, each a message with a JSON array, one after the other. A batch is repeated under
@@ -23,27 +32,43 @@ const PUBLISH_TIMEOUT_MS = 1500;
 export class AccessRecorder implements Recorder {
   /** Records that found no place. */
   dropped = 0;
+  /** When that was last, in ms since 1970. */
+  droppedAt: number | undefined;
   private buffer: AccessRecord[] = [];
   private sending: Promise<void> | undefined;
   private stopping = false;
   private readonly batchSize: number;
   private readonly maxBuffered: number;
+  private readonly maxBytes: number;
   private readonly stream: JetStreamClient;
   private readonly timer: NodeJS.Timeout;
+  private readonly refuse: boolean;
+  private readonly onDropped: (dropped: number) => void;
+  private alarmedAt = -Infinity;
 
-  constructor(connection: NatsConnection, { batchSize = 500, intervalMs = 200, maxBuffered = 50_000 }: AccessRecorderOptions = {}) {
+  constructor(connection: NatsConnection, options: AccessRecorderOptions = {}) {
+    const { batchSize = 500, intervalMs = 200, maxBuffered = 50_000, overflow = 'drop', onDropped = () => undefined } = options;
     this.batchSize = batchSize;
     this.maxBuffered = maxBuffered;
+    this.maxBytes = options.maxBytes ?? (connection.info?.max_payload ?? 1024 * 1024) - HEADROOM_BYTES;
+    this.refuse = overflow === 'refuse';
+    this.onDropped = onDropped;
     this.stream = jetstream(connection, { timeout: PUBLISH_TIMEOUT_MS });
     this.timer = setInterval(() => this.send(), intervalMs).unref();
   }
 
   record(record: AccessRecord): void {
-    if (this.buffer.length >= this.maxBuffered) {
-      this.dropped++;
-      return;
-    }
+    if (this.full) return this.drop();
     if (this.buffer.push(record) >= this.batchSize && !this.sending) setImmediate(() => this.send());
+  }
+
+  /** Whether there is no place for another record, and nothing may pass without. */
+  get refusing(): boolean {
+    return this.refuse && this.full;
+  }
+
+  get full(): boolean {
+    return this.buffer.length >= this.maxBuffered;
   }
 
   get buffered(): number {
@@ -58,6 +83,15 @@ export class AccessRecorder implements Recorder {
     this.stopping = true;
   }
 
+  private drop(): void {
+    this.dropped++;
+    this.droppedAt = Date.now();
+    const now = performance.now();
+    if (now - this.alarmedAt < ALARM_MS) return;
+    this.alarmedAt = now;
+    this.onDropped(this.dropped);
+  }
+
   private send(): void {
     if (this.buffer.length === 0) return;
     this.sending ??= this.sendAll().finally(() => (this.sending = undefined));
@@ -65,17 +99,24 @@ export class AccessRecorder implements Recorder {
 
   private async sendAll(): Promise<void> {
     while (this.buffer.length > 0 && !this.stopping) {
-      const batch = this.buffer.slice(0, this.batchSize);
-      await this.publish(batch);
-      this.buffer.splice(0, batch.length);
+      const { payload, count, id } = this.nextBatch();
+      await this.publish(payload, id);
+      this.buffer.splice(0, count);
     }
   }
 
-  private async publish(batch: AccessRecord[]): Promise<void> {
-    const payload = JSON.stringify(batch);
+  /** As many as fit: long paths and reasons must not make a message that NATS would never take. */
+  private nextBatch(): { payload: Buffer; count: number; id: string } {
+    for (let count = Math.min(this.batchSize, this.buffer.length); ; count = Math.ceil(count / 2)) {
+      const payload = Buffer.from(JSON.stringify(this.buffer.slice(0, count)));
+      if (payload.length <= this.maxBytes || count === 1) return { payload, count, id: this.buffer[0]!.id };
+    }
+  }
+
+  private async publish(payload: Buffer, msgID: string): Promise<void> {
     while (!this.stopping) {
       try {
-        await this.stream.publish(ACCESS_SUBJECT, payload, { msgID: batch[0]!.id });
+        await this.stream.publish(ACCESS_SUBJECT, payload, { msgID });
         return;
       } catch {
         await pause(RETRY_MS, undefined, { ref: false }); // NATS is away, or its disk is full: readiness and its own alarms say so

@@ -1,6 +1,15 @@
 import { Kvm, type KV } from '@nats-io/kv';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { keyRecordKey, KEYS_BUCKET, routeKey, ROUTES_BUCKET, userRecordKey, type RouteRecord } from '@sandlot/contracts';
+import {
+  discoveredRouteKey,
+  keyRecordKey,
+  KEYS_BUCKET,
+  routeKey,
+  ROUTES_BUCKET,
+  usernameRecordKey,
+  userRecordKey,
+  type RouteRecord,
+} from '@sandlot/contracts';
 import { newId } from '@sandlot/kernel';
 import { stableTcpProxy, startTestNats, waitFor, type StableTcpProxy } from '@sandlot/testing';
 import { DirectoryUnavailable } from '../directory.js';
@@ -56,10 +65,23 @@ describe('the directory over KV', () => {
   const put = (state: RouteRecord['state']) => routes.put(routeKey('alice', 's1'), JSON.stringify(route(state)));
   const state = async () => (await directory.route('alice', 's1'))?.state;
 
+  it('knows what was discovered where that is switched on, and keeps it apart from own routes, also those of a user called d…', async () => {
+    const found = { uid: 'u', namespace: 'n', username: 'alice', name: 's1', state: 'running', ports: [], shared: false };
+    await routes.put(discoveredRouteKey('alice', 's1'), JSON.stringify(found));
+    await routes.put(routeKey('discovered', 's1'), JSON.stringify({ ...route('running'), username: 'discovered' }));
+    const open = KvDirectory.open(connection, { discovery: true });
+    expect(await open.discovered('alice', 's1')).toEqual(found);
+    expect(await open.route('alice', 's1')).toBeUndefined();
+    expect(await open.route('discovered', 's1')).toMatchObject({ username: 'discovered' });
+    expect(directory.discovered('alice', 's1')).toBeUndefined();
+    await open.close();
+  });
+
   it('fetches what it does not know once, and then answers from memory', async () => {
     await put('running');
     await keys.put(keyRecordKey('ab'), JSON.stringify({ keyId: newId('key'), userId: owner, status: 'active', expiresAt: null }));
     await keys.put(userRecordKey(owner), JSON.stringify({ userId: owner, username: 'alice', role: 'user', status: 'active' }));
+    await keys.put(usernameRecordKey('alice'), JSON.stringify({ userId: owner }));
     const fresh = KvDirectory.open(connection);
     const both = [fresh.route('alice', 's1'), fresh.route('alice', 's1')];
     expect(both[0]).toBe(both[1]);
@@ -67,6 +89,8 @@ describe('the directory over KV', () => {
     expect(fresh.route('alice', 's1')).toMatchObject({ state: 'running' });
     expect(await fresh.key('ab')).toMatchObject({ status: 'active' });
     expect(await fresh.user(owner)).toMatchObject({ username: 'alice' });
+    expect(await fresh.username('alice')).toEqual({ userId: owner });
+    expect(await fresh.username('bob')).toBeUndefined();
     expect(await fresh.key('cd')).toBeUndefined();
     expect(fresh.key('cd')).toBeUndefined();
     await fresh.close();
@@ -135,6 +159,50 @@ describe('the directory over KV', () => {
     await routes.put(routeKey('alice', 's2'), 'not json');
     expect(await state()).toBeUndefined();
     expect(await directory.route('alice', 's2')).toBeUndefined();
+  });
+
+  it('tells who watches a route of each of its changes, over a loss of the connection, until that stops', async () => {
+    const seen: (string | undefined)[] = [];
+    const stop = directory.watchRoute('alice', 's1', (changed) => seen.push(changed?.state));
+    const other = directory.watchRoute('alice', 's2', () => seen.push('other'));
+    await put('resuming');
+    await waitFor(() => seen.length === 1);
+    network.cut();
+    await put('running');
+    network.restore();
+    await waitFor(() => seen.length === 2, { describe: 'the change that happened meanwhile' });
+    await routes.delete(routeKey('alice', 's1'));
+    await waitFor(() => seen.length === 3);
+    expect(seen).toEqual(['resuming', 'running', undefined]);
+    stop();
+    other();
+    await put('starting');
+    await waitFor(async () => (await state()) === 'starting');
+    expect(seen).toHaveLength(3);
+  });
+
+  it('tells of every change of a route to a sandbox, not of those that are discovered', async () => {
+    const seen: string[] = [];
+    const stop = directory.watchRoutes(({ name, state: now }) => seen.push(`${name} ${now}`));
+    const found = { uid: 'u', namespace: 'n', username: 'alice', name: 's3', state: 'running', ports: [], shared: false };
+    await routes.put(discoveredRouteKey('alice', 's3'), JSON.stringify(found));
+    await put('running');
+    await put('deleting');
+    await waitFor(() => seen.length === 2);
+    expect(seen).toEqual(['s1 running', 's1 deleting']);
+    stop();
+  });
+
+  it('tells of every change of a key or user, also one that a look-up has found before', async () => {
+    const seen: string[] = [];
+    const stop = directory.watchCredentials((change) => seen.push(change.status));
+    const userId = newId('usr');
+    await keys.put(userRecordKey(userId), JSON.stringify({ userId, username: 'a', role: 'user', status: 'active' }));
+    await directory.user(userId);
+    await keys.put(keyRecordKey('h'), JSON.stringify({ keyId: newId('key'), userId, status: 'revoked', expiresAt: null }));
+    await waitFor(() => seen.length === 2);
+    expect(seen).toEqual(['active', 'revoked']);
+    stop();
   });
 });
 

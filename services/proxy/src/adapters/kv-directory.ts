@@ -1,6 +1,20 @@
 import { KvWatchInclude, Kvm, type KV } from '@nats-io/kv';
 import type { NatsConnection, QueuedIterator } from '@nats-io/transport-node';
-import { keyRecordKey, KEYS_BUCKET, KeyRecord, routeKey, RouteRecord, ROUTES_BUCKET, userRecordKey, UserRecord } from '@sandlot/contracts';
+import {
+  discoveredRouteKey,
+  discoveredRoutes,
+  DiscoveredRoute,
+  keyRecordKey,
+  KEYS_BUCKET,
+  KeyRecord,
+  routeKey,
+  RouteRecord,
+  ROUTES_BUCKET,
+  usernameRecordKey,
+  UsernameRecord,
+  userRecordKey,
+  UserRecord,
+} from '@sandlot/contracts';
 import { watchLink, type NatsLink } from '@sandlot/service-kit';
 import { LRUCache } from 'lru-cache';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -8,7 +22,9 @@ import type { z } from 'zod';
 import { DirectoryUnavailable, type Answer, type Directory } from '../directory.js';
 
 export interface KvDirectoryOptions {
-  /** Records kept per bucket; the least recently used goes first. Default 100,000. */
+  /** Whether sandboxes that somebody else made are reached. Default false. */
+  discovery?: boolean;
+  /** Records kept per bucket; the least recently used goes first. Default 200,000: 100,000 keys and their users. */
   maxRecords?: number;
   /** Milliseconds for which it is remembered that there is no such record; the watch ends it at once. Default 2000. */
   missingForMs?: number;
@@ -16,6 +32,9 @@ export interface KvDirectoryOptions {
   lookupTimeoutMs?: number;
   onProblem?: (problem: unknown, bucket: string) => void;
 }
+
+type Credential = KeyRecord | UserRecord | UsernameRecord;
+const CREDENTIALS: Readonly<Record<string, z.ZodType<Credential>>> = { u: UserRecord, n: UsernameRecord, k: KeyRecord };
 
 const MAX_LOOKUPS = 1000;
 const MAX_MISSING = 10_000;
@@ -29,18 +48,20 @@ const RETRY_MS = 200;
  */
 export class KvDirectory implements Directory {
   private constructor(
-    private readonly keys: CachedBucket<KeyRecord | UserRecord>,
-    private readonly routes: CachedBucket<RouteRecord>,
+    private readonly keys: CachedBucket<Credential>,
+    private readonly routes: CachedBucket<RouteRecord | DiscoveredRoute>,
+    private readonly discovery: boolean,
   ) {}
 
   static open(connection: NatsConnection, options: KvDirectoryOptions = {}): KvDirectory {
-    const keys = new CachedBucket<KeyRecord | UserRecord>(
+    const keys = new CachedBucket<Credential>(connection, KEYS_BUCKET, (key) => CREDENTIALS[key[0]!] ?? KeyRecord, options);
+    const routes = new CachedBucket<RouteRecord | DiscoveredRoute>(
       connection,
-      KEYS_BUCKET,
-      (key) => (key.startsWith('u.') ? UserRecord : KeyRecord),
+      ROUTES_BUCKET,
+      (key) => (key.startsWith(discoveredRoutes) ? DiscoveredRoute : RouteRecord),
       options,
     );
-    return new KvDirectory(keys, new CachedBucket<RouteRecord>(connection, ROUTES_BUCKET, () => RouteRecord, options));
+    return new KvDirectory(keys, routes, options.discovery ?? false);
   }
 
   key(hash: string): Answer<KeyRecord> {
@@ -51,12 +72,37 @@ export class KvDirectory implements Directory {
     return this.keys.find(userRecordKey(userId)) as Answer<UserRecord>;
   }
 
+  username(username: string): Answer<UsernameRecord> {
+    return this.keys.find(usernameRecordKey(username));
+  }
+
   route(username: string, sandbox: string): Answer<RouteRecord> {
-    return this.routes.find(routeKey(username, sandbox));
+    return this.routes.find(routeKey(username, sandbox)) as Answer<RouteRecord>;
+  }
+
+  discovered(username: string, sandbox: string): Answer<DiscoveredRoute> {
+    return this.discovery ? (this.routes.find(discoveredRouteKey(username, sandbox)) as Answer<DiscoveredRoute>) : undefined;
   }
 
   freshRoute(username: string, sandbox: string): Promise<RouteRecord | undefined> {
-    return this.routes.refresh(routeKey(username, sandbox));
+    return this.routes.refresh(routeKey(username, sandbox)) as Promise<RouteRecord | undefined>;
+  }
+
+  watchRoute(username: string, sandbox: string, listener: (route: RouteRecord | undefined) => void): () => void {
+    return this.routes.listen(routeKey(username, sandbox), listener as (route: RouteRecord | DiscoveredRoute | undefined) => void);
+  }
+
+  watchRoutes(listener: (change: RouteRecord) => void): () => void {
+    return this.routes.listenToAll((change) => 'sandboxId' in change && listener(change));
+  }
+
+  watchCredentials(listener: (change: KeyRecord | UserRecord) => void): () => void {
+    return this.keys.listenToAll((change) => 'status' in change && listener(change));
+  }
+
+  /** What was in memory and what was not. */
+  get lookups(): Record<'keys' | 'routes', { hits: number; misses: number }> {
+    return { keys: this.keys, routes: this.routes };
   }
 
   /** Whether both buckets are being watched: what is served from memory is then current. */
@@ -71,8 +117,12 @@ export class KvDirectory implements Directory {
 
 class CachedBucket<Value extends object> {
   watching = false;
+  hits = 0;
+  misses = 0;
   private readonly records: LRUCache<string, { value: Value | undefined; revision: number }>;
   private readonly missing: LRUCache<string, true>;
+  private readonly listeners = new Map<string, Set<(value: Value | undefined) => void>>();
+  private readonly allListeners = new Set<(value: Value) => void>();
   private readonly lookups = new Map<string, Promise<Value | undefined>>();
   private readonly link: NatsLink;
   private readonly following: Promise<void>;
@@ -88,7 +138,7 @@ class CachedBucket<Value extends object> {
     private readonly schemaOf: (key: string) => z.ZodType,
     private readonly options: KvDirectoryOptions,
   ) {
-    this.records = new LRUCache({ max: options.maxRecords ?? 100_000 });
+    this.records = new LRUCache({ max: options.maxRecords ?? 200_000 });
     this.missing = new LRUCache({ max: MAX_MISSING, ttl: options.missingForMs ?? 2000 });
     this.link = watchLink(connection);
     this.link.onChange((isUp) => isUp && this.watch?.stop());
@@ -97,8 +147,11 @@ class CachedBucket<Value extends object> {
 
   find(key: string): Answer<Value> {
     const known = this.records.get(key);
-    if (known) return known.value;
-    if (this.missing.has(key)) return undefined;
+    if (known || this.missing.has(key)) {
+      this.hits++;
+      return known?.value;
+    }
+    this.misses++;
     return this.lookups.get(key) ?? this.lookUp(key);
   }
 
@@ -109,6 +162,20 @@ class CachedBucket<Value extends object> {
       if (error instanceof DirectoryUnavailable) return this.records.get(key)?.value;
       throw error;
     }
+  }
+
+  listen(key: string, listener: (value: Value | undefined) => void): () => void {
+    const listeners = this.listeners.get(key) ?? new Set();
+    this.listeners.set(key, listeners.add(listener));
+    return () => {
+      if (listeners.delete(listener) && listeners.size === 0) this.listeners.delete(key);
+    };
+  }
+
+  /** Changes that the watch brings; what a look-up finds is no news. */
+  listenToAll(listener: (value: Value) => void): () => void {
+    this.allListeners.add(listener);
+    return () => void this.allListeners.delete(listener);
   }
 
   async close(): Promise<void> {
@@ -126,9 +193,13 @@ class CachedBucket<Value extends object> {
   }
 
   private async get(key: string): Promise<Value | undefined> {
-    const timeout = AbortSignal.timeout(this.options.lookupTimeoutMs ?? 2000);
+    const timeoutMs = this.options.lookupTimeoutMs ?? 2000;
+    let timer: NodeJS.Timeout | undefined;
     try {
-      const late = new Promise<never>((_, failed) => timeout.addEventListener('abort', () => failed(timeout.reason as Error)));
+      // Not AbortSignal.timeout, which keeps what waits for it until its time has come: of thousands of look-ups, hundreds of MiB.
+      const late = new Promise<never>((_, failed) => {
+        timer = setTimeout(() => failed(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+      });
       const entry = await Promise.race([this.open().then((bucket) => bucket.get(key)), late]);
       if (entry) this.keep(key, entry.operation === 'PUT' ? entry.string() : undefined, entry.revision);
       // The watch may have brought something newer meanwhile.
@@ -137,13 +208,17 @@ class CachedBucket<Value extends object> {
       return kept?.value;
     } catch (cause) {
       throw new DirectoryUnavailable(`${this.name} cannot be asked`, { cause });
+    } finally {
+      clearTimeout(timer);
     }
   }
 
   private keep(key: string, text: string | undefined, revision: number): void {
     if ((this.records.peek(key)?.revision ?? 0) >= revision) return;
     this.missing.delete(key);
-    this.records.set(key, { value: text === undefined ? undefined : this.parse(key, text), revision });
+    const value = text === undefined ? undefined : this.parse(key, text);
+    this.records.set(key, { value, revision });
+    for (const listener of this.listeners.get(key) ?? []) listener(value);
   }
 
   /** A record that does not fit its schema is as good as none: nobody gets in by it. */
@@ -185,6 +260,8 @@ class CachedBucket<Value extends object> {
     for await (const entry of watch) {
       this.seen = Math.max(this.seen, entry.revision);
       this.keep(entry.key, entry.operation === 'PUT' ? entry.string() : undefined, entry.revision);
+      const value = this.records.peek(entry.key)?.value;
+      if (value) for (const listener of this.allListeners) listener(value);
     }
   }
 

@@ -1,5 +1,6 @@
-import type { AccessRecord, KeyRecord, RouteRecord, UserRecord } from '@sandlot/contracts';
+import type { AccessRecord, DiscoveredRoute, KeyRecord, RouteRecord, UserRecord } from '@sandlot/contracts';
 import { formatApiKey, hashApiKey, type Id, type IdPrefix } from '@sandlot/kernel';
+import { EventEmitter } from 'node:events';
 import { DataPlane, type DataPlaneOptions } from '../data-plane.js';
 import { DirectoryUnavailable, type Directory } from '../directory.js';
 
@@ -10,11 +11,17 @@ export class FakeDirectory implements Directory {
   readonly keys = new Map<string, KeyRecord>();
   readonly users = new Map<string, UserRecord>();
   readonly routes = new Map<string, RouteRecord>();
+  readonly discoveredRoutes = new Map<string, DiscoveredRoute>();
   /** Nothing that is not in memory can be asked for. */
   away = false;
   /** Answers come as promises, as for what is not in memory yet. */
   slow = false;
   asked = 0;
+  /** How many listen for changes of routes. */
+  get listening(): number {
+    return this.changes.listenerCount('route');
+  }
+  private readonly changes = new EventEmitter().setMaxListeners(0);
 
   key(hash: string) {
     return this.answer(this.keys.get(hash));
@@ -24,12 +31,59 @@ export class FakeDirectory implements Directory {
     return this.answer(this.users.get(userId));
   }
 
+  username(username: string) {
+    const user = [...this.users.values()].find((each) => each.username === username);
+    return this.answer(user && { userId: user.userId });
+  }
+
   route(username: string, sandbox: string) {
     return this.answer(this.routes.get(`${username}.${sandbox}`));
   }
 
+  discovered(username: string, sandbox: string) {
+    return this.answer(this.discoveredRoutes.get(`${username}.${sandbox}`));
+  }
+
   freshRoute(username: string, sandbox: string) {
     return Promise.resolve(this.routes.get(`${username}.${sandbox}`));
+  }
+
+  watchRoute(username: string, sandbox: string, listener: (route: RouteRecord | undefined) => void) {
+    const change = (changed: string) => changed === `${username}.${sandbox}` && listener(this.routes.get(changed));
+    this.changes.on('route', change);
+    return () => void this.changes.off('route', change);
+  }
+
+  watchRoutes(listener: (change: RouteRecord) => void) {
+    this.changes.on('any-route', listener);
+    return () => void this.changes.off('any-route', listener);
+  }
+
+  /** Changes a route, or ends it, as the watch of the real directory would tell. */
+  changeRoute(username: string, sandbox: string, change: Partial<RouteRecord> | undefined): void {
+    const key = `${username}.${sandbox}`;
+    if (change) this.routes.set(key, { ...this.routes.get(key)!, ...change });
+    else this.routes.delete(key);
+    this.changes.emit('route', key);
+    if (change) this.changes.emit('any-route', this.routes.get(key));
+  }
+
+  watchCredentials(listener: (change: KeyRecord | UserRecord) => void) {
+    this.changes.on('credential', listener);
+    return () => void this.changes.off('credential', listener);
+  }
+
+  /** Changes a key, as the watch of the real directory would tell. */
+  changeKey(key: string, change: Partial<KeyRecord>): void {
+    const changed = { ...this.keys.get(hashApiKey(key))!, ...change };
+    this.keys.set(hashApiKey(key), changed);
+    this.changes.emit('credential', changed);
+  }
+
+  changeUser(username: string, change: Partial<UserRecord>): void {
+    const changed = { ...this.users.get(id('usr', username))!, ...change };
+    this.users.set(changed.userId, changed);
+    this.changes.emit('credential', changed);
   }
 
   addUser(username: string, record: Partial<UserRecord> = {}): string {
@@ -58,6 +112,13 @@ export class FakeDirectory implements Directory {
       ports,
       ...record,
     });
+  }
+
+  /** One that somebody else made, with the label `user` or, as `default`, without it. */
+  addDiscovered(username: string, name: string, address: string, record: Partial<DiscoveredRoute> = {}): void {
+    const port = { port: 8888, address };
+    const place = { uid: `uid-${username}-${name}`, namespace: 'research', username, name };
+    this.discoveredRoutes.set(`${username}.${name}`, { ...place, state: 'running', ports: [port], shared: false, ...record });
   }
 
   private answer<T>(known: T | undefined): T | undefined | Promise<T | undefined> {
@@ -96,5 +157,15 @@ export async function startProxy(options: Partial<DataPlaneOptions> = {}): Promi
   const alice = directory.addUser('alice');
   const bob = directory.addUser('bob');
   const root = directory.addUser('root', { role: 'admin' });
-  return { plane, port, url: `http://127.0.0.1:${port}`, directory, records, alice, bob, root, close: () => plane.close({ graceMs: 0 }) };
+  return {
+    plane,
+    port,
+    url: `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`,
+    directory,
+    records,
+    alice,
+    bob,
+    root,
+    close: () => plane.close({ graceMs: 0 }),
+  };
 }
