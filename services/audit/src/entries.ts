@@ -1,6 +1,7 @@
 import type { AuditEntry, AuditFilters } from '@sandlot/contracts';
-import { DomainError } from '@sandlot/kernel';
 import type { ReadSide } from '@sandlot/projections';
+import { afterCursor, cursorAt, invalidCursor } from './page-cursor.js';
+import { Params } from './params.js';
 
 /** Where the trail is followed from: a position in the log, and one in the stream of requests. */
 export interface TailCursor {
@@ -64,14 +65,13 @@ export class Entries {
   }): Promise<{ items: AuditEntry[]; nextCursor: string | null }> {
     const { filters, order, limit } = request;
     const params = new Params();
-    const from = request.cursor === undefined ? undefined : pageCursor(request.cursor);
-    const behind = from && `(at, id) ${order === 'desc' ? '<' : '>'} (${params.add(from.at)}::timestamptz, ${params.add(from.id)})`;
-    const rows = await this.select(filters, params, behind ? [behind] : [], `order by at ${order}, id ${order} limit ${limit + 1}`);
+    const behind = afterCursor(request.cursor, order, params);
+    const rows = await this.select(filters, params, behind, `order by at ${order}, id ${order} limit ${limit + 1}`);
     const items = rows.slice(0, limit);
     const last = items.at(-1);
     return {
       items: items.map(entry),
-      nextCursor: rows.length > limit && last ? Buffer.from(`${last.at.toISOString()} ${last.id}`).toString('base64url') : null,
+      nextCursor: rows.length > limit && last ? cursorAt(last) : null,
     };
   }
 
@@ -118,15 +118,6 @@ export class Entries {
       `select * from (${sources.map(([, half]) => select(half)).join(' union all ')}) as trail ${ending}`,
       params.values,
     );
-  }
-}
-
-class Params {
-  readonly values: unknown[] = [];
-
-  add(value: unknown): string {
-    this.values.push(value);
-    return `$${this.values.length}`;
   }
 }
 
@@ -179,12 +170,3 @@ export function tailCursor(text: string): TailCursor {
   if (domain === undefined || access === undefined) throw invalidCursor(text);
   return { domain: Number(domain), access: Number(access) };
 }
-
-function pageCursor(text: string): { at: string; id: string } {
-  const [at, id, ...more] = Buffer.from(text, 'base64url').toString('utf8').split(' ');
-  if (!at || !id || more.length > 0 || Number.isNaN(Date.parse(at))) throw invalidCursor(text);
-  return { at, id };
-}
-
-const invalidCursor = (text: string): DomainError =>
-  new DomainError('INVALID_CURSOR', `${JSON.stringify(text.slice(0, 64))} is not a cursor of the trail`);

@@ -1,2 +1,3 @@
-export { Trail1763700000000 as AuditTrail } from './migrations/1-trail.js';
+export { migrations as auditMigrations } from './migrations/migrations.js';
+export { readModels as auditReadModels } from './projections/read-models.js';
 export { auditService } from './service.js';

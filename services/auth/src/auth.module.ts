@@ -1,22 +1,25 @@
 import { Module, type BeforeApplicationShutdown, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
-import { ACCESS_STREAM, DOMAIN_STREAM, KeyRecord, KEYS_BUCKET, UserRecord } from '@sandlot/contracts';
+import { ACCESS_STREAM, DOMAIN_STREAM, KeyRecord, KEYS_BUCKET, UsernameRecord, UserRecord } from '@sandlot/contracts';
 import { backoff, ConsumerAdmin, idsOf, JetStreamServer } from '@sandlot/consumers';
 import { KvSubjectKeys, loadMasterKeys, PersonalData } from '@sandlot/event-store';
-import { consumersController, LOOPS, projectionsController } from '@sandlot/operations';
+import { databaseClockConditions, consumersController, LOOPS, projectionsController } from '@sandlot/operations';
 import { ProjectionRunner, ReadSide, StreamLoader } from '@sandlot/projections';
 import { KvTable, logger, type ServiceKit } from '@sandlot/service-kit';
 import { SealedPersonal } from './adapters/sealed-personal.js';
 import { ApiKeys } from './api-keys.js';
 import { ApiKeysController } from './api/api-keys.controller.js';
+import { MasterKeysController } from './api/master-keys.controller.js';
 import { UsersController } from './api/users.controller.js';
 import { BootstrapAdmin } from './bootstrap-admin.js';
 import type { AuthSettings } from './config.js';
 import { ForgetConsumer } from './consumers/forget.consumer.js';
 import { KeyDirectoryConsumer, KeyDirectoryLoop } from './consumers/key-directory.consumer.js';
+import { migrations } from './migrations/migrations.js';
 import { PERSONAL_VAULT } from './ports.js';
-import { ApiKeyRow, apiKeys, KeyUsageRow } from './projections/api-keys.js';
+import { ApiKeyRow, KeyUsageRow } from './projections/api-keys.js';
 import { loadKeyUsage } from './projections/key-usage.js';
-import { UserRow, users } from './projections/users.js';
+import { readModels } from './projections/read-models.js';
+import { UserRow } from './projections/users.js';
 import { KeyDirectoryReconciler } from './reconcile/key-directory.reconciler.js';
 import { UserList } from './user-list.js';
 import { Users } from './users.js';
@@ -24,9 +27,11 @@ import { Users } from './users.js';
 /** The only file that picks adapters: NATS for the log, the buckets and the keys of personal data, PostgreSQL for what is listed. */
 @Module({})
 export class AuthModule {
-  static async with({ config, nats, commands, eventStore }: ServiceKit<AuthSettings>): Promise<DynamicModule> {
+  static async with({ config, nats, commands, eventStore, conditions }: ServiceKit<AuthSettings>): Promise<DynamicModule> {
     const vault = new SealedPersonal(
-      new PersonalData(await KvSubjectKeys.open(nats), await loadMasterKeys(config.SANDLOT_MASTER_KEY_PATH)),
+      new PersonalData(await KvSubjectKeys.open(nats), await loadMasterKeys(config.SANDLOT_MASTER_KEY_PATH), {
+        reload: () => loadMasterKeys(config.SANDLOT_MASTER_KEY_PATH),
+      }),
     );
     const reads = new ReadSide({
       service: 'auth',
@@ -34,10 +39,12 @@ export class AuthModule {
       store: eventStore,
       writerUrl: config.SANDLOT_DATABASE_URL,
       readerUrl: config.SANDLOT_DATABASE_READER_URL,
-      models: [users, apiKeys],
+      migrations,
+      models: readModels,
       entities: [UserRow, ApiKeyRow, KeyUsageRow],
       log: (level, message, fields) => logger[level](fields, message),
     });
+    conditions.add(() => databaseClockConditions('auth', reads));
     const usage = new StreamLoader({
       connection: nats,
       pool: reads.pool,
@@ -51,6 +58,7 @@ export class AuthModule {
       commands,
       await KvTable.open(nats, KEYS_BUCKET, KeyRecord),
       await KvTable.open(nats, KEYS_BUCKET, UserRecord),
+      await KvTable.open(nats, KEYS_BUCKET, UsernameRecord),
     );
     const loop = new KeyDirectoryLoop({
       name: 'key-directory',
@@ -68,6 +76,7 @@ export class AuthModule {
     return {
       module: AuthModule,
       controllers: [
+        MasterKeysController,
         UsersController,
         ApiKeysController,
         KeyDirectoryConsumer,
@@ -107,7 +116,7 @@ class AuthLife implements OnApplicationBootstrap, BeforeApplicationShutdown {
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
-    this.reads.start();
+    await this.reads.start();
     this.usage.start();
     const admin = this.adminKeyPath ? await this.admin.ensure(this.adminKeyPath) : [];
     this.loop.start();

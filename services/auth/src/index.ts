@@ -1,2 +1,3 @@
 export { authService } from './service.js';
-export { ReadModels1763700000000 as AuthReadModels } from './migrations/1-read-models.js';
+export { migrations as authMigrations } from './migrations/migrations.js';
+export { readModels as authReadModels } from './projections/read-models.js';

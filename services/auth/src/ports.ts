@@ -1,4 +1,4 @@
-import type { Personal } from '@sandlot/contracts';
+import type { Personal, Rewrapped } from '@sandlot/contracts';
 import type { UserId } from '@sandlot/kernel';
 
 export interface ClearPersonal {
@@ -13,6 +13,8 @@ export interface PersonalVault {
   open(userId: UserId, personal: Personal): Promise<ClearPersonal>;
   /** Destroys the user's key. Can be repeated. */
   forget(userId: UserId): Promise<void>;
+  /** Puts the keys of users behind `after` under the newest master key. Can be repeated. */
+  rewrap(users: { after?: UserId | undefined; limit: number }): Promise<Rewrapped>;
 }
 
 export const PERSONAL_VAULT = Symbol('PersonalVault');

@@ -1,4 +1,12 @@
-import { aggregateRef, keyRecordKey, userRecordKey, type KeyRecord, type UserRecord } from '@sandlot/contracts';
+import {
+  aggregateRef,
+  keyRecordKey,
+  userRecordKey,
+  usernameRecordKey,
+  type KeyRecord,
+  type UsernameRecord,
+  type UserRecord,
+} from '@sandlot/contracts';
 import { Commands, masterKey, MemoryEventStore, MemorySubjectKeys, nothing, PersonalData, serviceContext } from '@sandlot/event-store';
 import { formatApiKey, hashApiKey, newId } from '@sandlot/kernel';
 import { MemoryTable } from '@sandlot/service-kit';
@@ -21,14 +29,29 @@ function auth() {
   const keys = new ApiKeys(commands);
   const keyRecords = new MemoryTable<KeyRecord>();
   const userRecords = new MemoryTable<UserRecord>();
-  const directory = new KeyDirectoryReconciler(commands, keyRecords, userRecords);
+  const usernameRecords = new MemoryTable<UsernameRecord>();
+  const directory = new KeyDirectoryReconciler(commands, keyRecords, userRecords, usernameRecords);
   const context = () => serviceContext('test', nothing);
   const create = (username: string) => users.create({ context: context(), username, role: 'user', email: `${username}@example.com` });
   const log = () => JSON.stringify(store.all());
-  return { store, commands, vault, users, keys, keyRecords, userRecords, directory, context, create, log };
+  return { store, commands, vault, users, keys, keyRecords, userRecords, usernameRecords, directory, context, create, log };
 }
 
 describe('users', () => {
+  it("S1-27 have limits of their own, which stand in the users' records that the proxies watch", async () => {
+    const { create, users, context, directory, userRecords } = auth();
+    const { user } = await create('alice');
+    expect(await users.limits(user.id)).toEqual({ userId: user.id, limits: {}, version: 1 });
+    const limits = { requestsPerSecond: 50 };
+    const request = { context: context(), userId: user.id, expectedVersion: 1, limits };
+    const set = await users.setLimits(request);
+    expect(set.limits).toEqual({ userId: user.id, limits, version: 2 });
+    expect(await users.setLimits(request)).toEqual(set);
+    await runTwice((id: typeof user.id) => directory.reconcile(id), user.id);
+    expect((await userRecords.find(userRecordKey(user.id)))!.value).toMatchObject({ username: 'alice', limits });
+    await expect(users.setLimits({ ...request, context: context() })).rejects.toMatchObject({ code: 'VERSION_MISMATCH' });
+  });
+
   it('S0-14 are created with the name, once', async () => {
     const { create, users, context } = auth();
     const { user } = await create('alice');
@@ -37,6 +60,13 @@ describe('users', () => {
     expect(await users.resolve('alice')).toBe(user.id);
     await expect(users.create({ context: context(), username: 'alice', role: 'user' })).rejects.toMatchObject({ code: 'USERNAME_TAKEN' });
   });
+
+  it.each(['', 'ä', 'a b', 'al.ice', '*', '>', 'a\0', 'a'.repeat(200)])(
+    'are not found by a name that nobody can have: %j',
+    async (username) => {
+      await expect(auth().users.resolve(username)).rejects.toMatchObject({ code: 'USER_NOT_FOUND' });
+    },
+  );
 
   it('give the same answer to the same command', async () => {
     const { users, store, context } = auth();
@@ -151,6 +181,15 @@ describe('the bucket of keys', () => {
       role: 'user',
       status: 'disabled',
     });
+  });
+
+  it('says whose a username is, also of a user who is deleted', async () => {
+    const { create, users, usernameRecords, directory, context } = auth();
+    const { user } = await create('alice');
+    await directory.reconcile(user.id);
+    await users.delete(context(), user.id);
+    await directory.reconcile(user.id);
+    expect([...usernameRecords.records]).toEqual([[usernameRecordKey('alice'), { value: { userId: user.id }, revision: 1 }]]);
   });
 
   it('gets nothing for what the log does not know', async () => {

@@ -1,4 +1,4 @@
-import { aggregateRef, type Role, type User as UserView } from '@sandlot/contracts';
+import { aggregateRef, isAggregateId, type LimitsOfUser, type Role, type User as UserView, type UserLimits } from '@sandlot/contracts';
 import type { Commands, Revision } from '@sandlot/event-store';
 import { deriveId, DomainError, millisecondsOf, type CommandContext, type UserId } from '@sandlot/kernel';
 import { userDecider } from './domain/user/decide.js';
@@ -69,6 +69,28 @@ export class Users {
     return { position, user: await this.get(userId) };
   }
 
+  /** In place of what was set before. */
+  async setLimits(request: {
+    context: CommandContext;
+    userId: UserId;
+    expectedVersion?: number | undefined;
+    limits: UserLimits;
+  }): Promise<{ position: number; limits: LimitsOfUser }> {
+    const { context, userId, expectedVersion, limits } = request;
+    const { position } = await this.commands.handle(context, async (work) => {
+      const user = await work.load(userDecider, aggregateRef('user', userId));
+      if (!work.applied) expectVersion(user.revision, expectedVersion);
+      user.decide({ type: 'SetLimits', limits });
+    });
+    return { position, limits: await this.limits(userId) };
+  }
+
+  async limits(userId: UserId): Promise<LimitsOfUser> {
+    const { state, revision } = await this.commands.load(userDecider, aggregateRef('user', userId));
+    if (state.status === 'absent') throw notFound();
+    return { userId, limits: state.limits ?? {}, version: revision.version };
+  }
+
   async delete(context: CommandContext, userId: UserId, expectedVersion?: number): Promise<{ position: number }> {
     return this.commands.handle(context, async (work) => {
       const user = await work.load(userDecider, aggregateRef('user', userId));
@@ -90,6 +112,7 @@ export class Users {
   }
 
   async resolve(username: string): Promise<UserId> {
+    if (!isAggregateId(username)) throw notFound();
     const { state } = await this.commands.load(usernameDecider, aggregateRef('username', username));
     if (state.status === 'free') throw notFound();
     return state.userId;

@@ -1,8 +1,6 @@
-import { AccessRecord } from '@sandlot/contracts';
+import type { AccessRecord } from '@sandlot/contracts';
 import type { Query } from '@sandlot/projections';
-import { z } from 'zod';
-
-const Batch = z.array(AccessRecord);
+import { accessBatch } from './access-batch.js';
 
 /** Requests that were turned away for who sent them or what they asked for, from the stream ACCESS. */
 export const refusalsTable = `
@@ -14,11 +12,12 @@ export const refusalsTable = `
   create index on audit.refusals (sequence);
   create index on audit.refusals (user_id, at, id)`;
 
-const refused = new Set([401, 403, 429]);
+/** Statuses of requests that were turned away for who sent them or how often. */
+export const refused: ReadonlySet<number> = new Set([401, 403, 407, 429]);
 
 export async function loadRefusals(messages: readonly { seq: number; data: Uint8Array }[], query: Query): Promise<void> {
   const rows = messages.flatMap(({ seq, data }) =>
-    readBatch(data)
+    accessBatch(data)
       .filter(({ status }) => refused.has(status))
       .map((record) => rowOf(record, seq)),
   );
@@ -30,11 +29,6 @@ export async function loadRefusals(messages: readonly { seq: number; data: Uint8
      on conflict (id) do nothing`,
     [JSON.stringify(rows)],
   );
-}
-
-function readBatch(data: Uint8Array): AccessRecord[] {
-  const batch = Batch.safeParse(JSON.parse(Buffer.from(data).toString('utf8')));
-  return batch.success ? batch.data : []; // not one of ours: this stream is no ledger
 }
 
 function rowOf(record: AccessRecord, sequence: number) {

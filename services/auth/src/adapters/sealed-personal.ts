@@ -1,5 +1,5 @@
 import type { PersonalData } from '@sandlot/event-store';
-import type { Personal } from '@sandlot/contracts';
+import type { Personal, Rewrapped } from '@sandlot/contracts';
 import type { UserId } from '@sandlot/kernel';
 import type { ClearPersonal, PersonalVault } from '../ports.js';
 
@@ -23,5 +23,10 @@ export class SealedPersonal implements PersonalVault {
 
   forget(userId: UserId): Promise<void> {
     return this.data.forget(userId);
+  }
+
+  async rewrap(users: { after?: UserId | undefined; limit: number }): Promise<Rewrapped> {
+    const { masterKey, looked, rewrapped, next } = await this.data.rewrap(users);
+    return { masterKey, looked, rewrapped, next: next as UserId | null };
   }
 }

@@ -31,6 +31,18 @@ export class UsersController {
     return changed;
   }
 
+  @Handles(messages.SetUserLimits)
+  async setLimits(@Payload() request: Request<'SetUserLimits'>) {
+    const set = await this.users.setLimits(request);
+    await this.directory.published(request.userId);
+    return set;
+  }
+
+  @Handles(messages.GetUserLimits)
+  limits(@Payload() { userId }: Request<'GetUserLimits'>) {
+    return this.users.limits(userId);
+  }
+
   @Handles(messages.DeleteUser)
   async delete(@Payload() { context, userId, expectedVersion }: Request<'DeleteUser'>) {
     const { position } = await this.users.delete(context, userId, expectedVersion);

@@ -1,5 +1,6 @@
 import type { Query } from '@sandlot/projections';
 import { AccessRecord } from '@sandlot/contracts';
+import { isId } from '@sandlot/kernel';
 import { z } from 'zod';
 
 const Batch = z.array(AccessRecord.pick({ at: true, keyId: true }));
@@ -13,7 +14,8 @@ export async function loadKeyUsage(messages: readonly { data: Uint8Array }[], qu
     const batch = Batch.safeParse(JSON.parse(Buffer.from(data).toString('utf8')));
     for (const { keyId, at } of batch.data ?? []) {
       const minute = `${at.slice(0, 16)}:00Z`;
-      if (keyId && minute > (latest.get(keyId) ?? '')) latest.set(keyId, minute);
+      // Tokens and certificates have names of their own there, and no row here.
+      if (keyId && isId('key', keyId) && minute > (latest.get(keyId) ?? '')) latest.set(keyId, minute);
     }
   }
   if (latest.size === 0) return;

@@ -1,5 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
-import { aggregateRef, keyRecordKey, userRecordKey, type KeyRecord, type UserRecord } from '@sandlot/contracts';
+import {
+  aggregateRef,
+  keyRecordKey,
+  userRecordKey,
+  usernameRecordKey,
+  type KeyRecord,
+  type UsernameRecord,
+  type UserRecord,
+} from '@sandlot/contracts';
 import type { Commands } from '@sandlot/event-store';
 import { isId, type KeyId, type UserId } from '@sandlot/kernel';
 import type { Table } from '@sandlot/service-kit';
@@ -7,14 +15,15 @@ import { apiKeyDecider } from '../domain/apikey/apikey.js';
 import { userDecider } from '../domain/user/decide.js';
 
 /**
- * Keeps the bucket `keys` what the log says: a record for each key, and one for each user. A proxy needs both to let somebody in, so
- * one write takes all the keys of a disabled or deleted user out of use.
+ * Keeps the bucket `keys` what the log says: a record for each key, one for each user, and one for each username, by which tokens of
+ * others name our users. A proxy needs the user's to let anybody in, so one write takes all credentials of a disabled or deleted user out of use.
  */
 export class KeyDirectoryReconciler {
   constructor(
     private readonly commands: Commands,
     private readonly keys: Table<KeyRecord>,
     private readonly users: Table<UserRecord>,
+    private readonly usernames: Table<UsernameRecord>,
   ) {}
 
   /** @param id of a key or of a user */
@@ -33,8 +42,10 @@ export class KeyDirectoryReconciler {
   private async reconcileUser(id: UserId): Promise<boolean> {
     const { state } = await this.commands.load(userDecider, aggregateRef('user', id));
     if (state.status === 'absent') return false;
-    const { username, role, status } = state;
-    return publish(this.users, userRecordKey(id), { userId: id, username, role, status });
+    const { username, role, status, limits } = state;
+    const named = await publish(this.usernames, usernameRecordKey(username), { userId: id });
+    const record = { userId: id, username, role, status, ...(limits && { limits }) };
+    return (await publish(this.users, userRecordKey(id), record)) || named;
   }
 }
 

@@ -3,8 +3,8 @@ import { AuditFilters, auditMessages as audit, AuditPage, AuditQuery } from '@sa
 import { Permission, RpcClient } from '@sandlot/service-kit';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { exportTrail } from '../audit/audit-export.js';
 import { followTrail } from '../audit/audit-stream.js';
+import { exportPageSize, jsonLines, wantsJsonLines } from '../audit/json-lines.js';
 import { Streaming } from '../audit/streaming.js';
 import { AtLeast } from '../http/answer.interceptor.js';
 import { Operation } from '../http/operation.js';
@@ -12,7 +12,6 @@ import { Operation } from '../http/operation.js';
 const listQuery = AuditQuery.strict();
 const exportQuery = AuditQuery.omit({ limit: true }).strict();
 const streamQuery = z.strictObject({ ...AuditFilters.shape, after: AuditQuery.shape.cursor.describe('like Last-Event-ID') });
-const jsonLines = /^application\/(jsonl|x-ndjson|x-jsonlines)\b/i;
 
 /** Who did what to what, when, with which outcome. */
 @Controller('api/v1')
@@ -34,7 +33,7 @@ export class AuditController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     void reply.header('vary', 'accept');
-    if (jsonLines.test(accept ?? '')) return this.export(query, atLeast, reply);
+    if (wantsJsonLines(accept)) return this.export(query, atLeast, reply);
     void reply.send(await this.rpc.call(audit.ListAuditEntries, { ...query, limit, atLeast }));
   }
 
@@ -42,12 +41,14 @@ export class AuditController {
   @Permission('audit:export')
   @Operation('Exports the audit trail as JSON Lines', { 200: 'An AuditEntry a line' })
   async export(
-    @Query({ schema: exportQuery }) query: z.output<typeof exportQuery>,
+    @Query({ schema: exportQuery }) { cursor, ...query }: z.output<typeof exportQuery>,
     @AtLeast() atLeast: number | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const signal = this.streaming.clientOf(reply);
-    this.streaming.send(reply, 'application/jsonl', await exportTrail(this.rpc, { ...query, atLeast }, { signal }));
+    const pageAt = (at: string | undefined) =>
+      this.rpc.call(audit.ListAuditEntries, { ...query, atLeast, cursor: at, limit: exportPageSize }, { signal });
+    this.streaming.send(reply, 'application/jsonl', await jsonLines(pageAt, cursor));
   }
 
   @Get('audit-logs/stream')

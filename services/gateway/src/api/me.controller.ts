@@ -9,7 +9,9 @@ import {
   authMessages as auth,
   CreateApiKeyBody,
   CreatedApiKey,
+  LimitsInForce,
   provisionerMessages as provisioner,
+  proxyMessages as proxy,
   QuotaUsage,
   UpdateApiKeyBody,
   User,
@@ -44,6 +46,13 @@ export class MeController {
   @Operation('What the caller may hold, and what holds it', { 200: QuotaUsage })
   quota(@Caller() caller: Caller) {
     return this.rpc.call(provisioner.GetQuota, { userId: idOf(caller) });
+  }
+
+  @Get('limits')
+  @Permission('quota:read')
+  @Operation('What the caller may ask of the proxies: rates, requests and connections at a time, sizes', { 200: LimitsInForce })
+  limits(@Caller() caller: Caller) {
+    return this.rpc.call(proxy.GetLimitsInForce, { userId: idOf(caller) });
   }
 
   @Get('audit-logs')

@@ -57,6 +57,15 @@ describe('what operators see', () => {
     expect(answer.json.unanswered).toEqual([]);
   });
 
+  it('says what is wrong, with a code and what to do', async () => {
+    gateway.audit.answers(operationsOf('audit').listConsumers, () => [{ ...consumer('audit'), deadLetters: 2 }]);
+    const { status, json } = await gateway.send('GET', '/api/v1/admin/health', { as: admin });
+    expect([status, json.status]).toEqual([200, 'warning']);
+    expect(json.items).toEqual([
+      expect.objectContaining({ code: 'SL-CONS-01', severity: 'warning', subject: 'audit-quota', since: expect.any(String) }),
+    ]);
+  });
+
   it.each(['projections', 'consumers'])('names a service that does not answer, and lists the %s of the others', async (what) => {
     await gateway.audit.leave();
     try {

@@ -9,7 +9,6 @@ import { Command } from '../http/command.js';
 import { Operation } from '../http/operation.js';
 import { IfMatch } from '../http/preconditions.js';
 import { Wait } from '../http/prefer.js';
-import { requireNamespaceOf } from './namespaces.js';
 import { SandboxOutcomes } from './sandbox-outcomes.js';
 import { AsOfQuery, NamespaceQuery } from './sandbox-queries.js';
 
@@ -31,9 +30,8 @@ export class SandboxesController {
     @Command() context: CommandContext,
     @Caller() caller: Caller,
     @Wait() wait: number,
-    @Body({ schema: CreateSandboxBody }) { namespace, ...sandbox }: z.output<typeof CreateSandboxBody>,
+    @Body({ schema: CreateSandboxBody }) sandbox: z.output<typeof CreateSandboxBody>,
   ) {
-    requireNamespaceOf(caller.username, namespace);
     const accepted = await this.rpc.call(provisioner.RequestSandbox, { context, owner: ownerOf(caller), ...sandbox });
     return this.outcomes.of(accepted, { location: locationOf(sandbox.name), wait, creates: true });
   }
@@ -63,9 +61,8 @@ export class SandboxesController {
     @Wait() wait: number,
     @Query({ schema: NamespaceQuery }) { namespace }: NamespaceQuery,
   ) {
-    requireNamespaceOf(caller.username, namespace);
     const { userId } = ownerOf(caller);
-    const accepted = await this.rpc.call(provisioner.DeleteSandbox, { context, userId, name, expectedVersion });
+    const accepted = await this.rpc.call(provisioner.DeleteSandbox, { context, userId, namespace, name, expectedVersion });
     return this.outcomes.of(accepted, { location: locationOf(name), wait });
   }
 

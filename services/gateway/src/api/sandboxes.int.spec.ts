@@ -60,14 +60,10 @@ describe('POST /api/v1/sandboxes', () => {
     expect(answer.headers.has('preference-applied')).toBe(false);
   });
 
-  it("S0-33 takes a namespace when it is the caller's own, and refuses any other", async () => {
-    const own = await gateway.send('POST', '/api/v1/sandboxes', { as: alice, body: { name: 's1', namespace: 'user-alice' } });
-    expect(own.status).toBe(202);
-    for (const namespace of ['default', 'user-bob']) {
-      const other = await gateway.send('POST', '/api/v1/sandboxes', { as: alice, body: { name: 's1', namespace } });
-      expect(other).toMatchObject({ status: 403, json: { code: 'FORBIDDEN' } });
-    }
-    expect(gateway.provisioner.requestsTo(provisioner.RequestSandbox)).toHaveLength(1);
+  it('S0-33 takes a namespace, and leaves it to the provisioner to refuse one that is not the owner’s', async () => {
+    const named = ['user-alice', 'user-bob'];
+    for (const namespace of named) await gateway.send('POST', '/api/v1/sandboxes', { as: alice, body: { name: 's1', namespace } });
+    expect(gateway.provisioner.requestsTo(provisioner.RequestSandbox).map(({ namespace }) => namespace)).toEqual(named);
   });
 
   it('refuses over quota with what holds it', async () => {
@@ -136,8 +132,11 @@ describe('a sandbox', () => {
     expect(waited.headers.get('sandlot-position')).toBe('9');
   });
 
-  it("S0-33 is deleted with ?namespace= only when that is the owner's own", async () => {
-    gateway.provisioner.answers(provisioner.DeleteSandbox, () => ({ position: 9, sandbox: aSandbox({ state: 'deleting' }) }));
+  it("S0-33 is deleted with ?namespace= only when that is the sandbox's own", async () => {
+    gateway.provisioner.answers(provisioner.DeleteSandbox, ({ namespace }) => {
+      if (namespace !== 'user-alice') throw new DomainError('FORBIDDEN', 'the namespace is another one');
+      return { position: 9, sandbox: aSandbox({ state: 'deleting' }) };
+    });
     expect((await gateway.send('DELETE', '/api/sandboxes/s1?namespace=user-alice', { as: alice })).status).toBe(202);
     const other = await gateway.send('DELETE', '/api/sandboxes/s1?namespace=default', { as: alice });
     expect(other).toMatchObject({ status: 403, json: { code: 'FORBIDDEN' } });
@@ -150,7 +149,7 @@ describe('a sandbox', () => {
     const send = (tag: string) => gateway.send('POST', '/api/v1/sandboxes/s1/pause', { as: alice, headers: { 'if-match': tag } });
     expect(await send('"4"')).toMatchObject({ status: 412, json: { code: 'VERSION_MISMATCH', version: 5 } });
     expect(await send('W/"5"')).toMatchObject({ status: 412 });
-    expect(await send('5')).toMatchObject({ status: 400, json: { code: 'MALFORMED_REQUEST' } });
+    for (const none of ['5', '']) expect(await send(none)).toMatchObject({ status: 400, json: { code: 'MALFORMED_REQUEST' } });
     expect(gateway.provisioner.requestsTo(provisioner.PauseSandbox)).toHaveLength(1);
   });
 });
@@ -192,6 +191,10 @@ describe('S0-34 a sandbox by its owner and name', () => {
   });
 
   it("C2 takes the owner's namespace alone", async () => {
+    gateway.provisioner.answers(provisioner.DeleteSandbox, ({ namespace }) => {
+      if (namespace !== 'user-alice') throw new DomainError('FORBIDDEN', 'the namespace is another one');
+      return { position: 9, sandbox: aSandbox({ state: 'deleting' }) };
+    });
     expect((await gateway.send('DELETE', '/api/sandboxes/alice/s1?namespace=user-alice', { as: admin })).status).toBe(202);
     expect((await gateway.send('DELETE', '/api/sandboxes/alice/s1?namespace=user-root-admin', { as: admin })).status).toBe(403);
   });
@@ -203,6 +206,8 @@ describe('S0-34 a sandbox by its owner and name', () => {
 });
 
 describe('lists of sandboxes', () => {
+  beforeEach(() => gateway.provisioner.answers(provisioner.ListDiscovered, () => ({ items: [], nextCursor: null })));
+
   it("S0-26 C3 /api/sandboxes lists the caller's own, an administrator's as well", async () => {
     gateway.provisioner.answers(provisioner.ListSandboxes, () => ({ items: [aSandbox()], nextCursor: 'c' }));
     const answer = await gateway.send('GET', '/api/sandboxes?limit=1&state=running', { as: admin });
@@ -210,7 +215,7 @@ describe('lists of sandboxes', () => {
     expect(gateway.provisioner.requestsTo(provisioner.ListSandboxes)).toMatchObject([{ limit: 1, state: 'running', userId: admin.userId }]);
   });
 
-  it('S1-08 C13 /sandboxes gives every sandbox by path, page after page', async () => {
+  it('S1-08 S1-31 C13 /sandboxes gives every sandbox by path, page after page', async () => {
     gateway.provisioner.answers(provisioner.ListSandboxes, ({ cursor }) =>
       cursor
         ? { items: [aSandbox({ name: 's2', state: 'paused' })], nextCursor: null }
@@ -231,6 +236,37 @@ describe('lists of sandboxes', () => {
     gateway.provisioner.answers(provisioner.ListSandboxes, () => ({ items: [], nextCursor: null }));
     expect((await gateway.send('GET', '/sandboxes', { as: admin })).json).toEqual({ count: 0, sandboxes: [] });
     expect(gateway.provisioner.requests[0]!.request).not.toHaveProperty('userId');
+    expect(gateway.provisioner.requestsTo(provisioner.ListDiscovered)[0]).not.toHaveProperty('username');
+  });
+
+  it('S1-02 S1-08 C13 /sandboxes has discovered ones behind the own ones, page after page, with what is dialled and why one is not routed', async () => {
+    const clash = { reason: 'NAME_CLASH', message: 'in a and b' };
+    gateway.provisioner.answers(provisioner.ListSandboxes, () => ({ items: [aSandbox()], nextCursor: null }));
+    gateway.provisioner.answers(provisioner.ListDiscovered, ({ cursor }) =>
+      cursor
+        ? { items: [{ username: 'alice', name: 'twice', namespace: 'b', ready: false, ...clash }], nextCursor: null }
+        : { items: [{ username: 'alice', name: 'found', namespace: 'a', service: '10.1.2.3', ready: true }], nextCursor: 'more' },
+    );
+    const answer = await gateway.send('GET', '/sandboxes', { as: alice });
+    expect(answer.json).toEqual({
+      count: 3,
+      sandboxes: [
+        { path: 'alice/s1', service: 's1', namespace: 'user-alice', ready: false },
+        { path: 'alice/found', service: '10.1.2.3', namespace: 'a', ready: true },
+        { path: 'alice/twice', service: 'twice', namespace: 'b', ready: false, ...clash },
+      ],
+    });
+    expect(gateway.provisioner.requestsTo(provisioner.ListDiscovered)).toMatchObject([
+      { username: 'alice' },
+      { username: 'alice', cursor: 'more' },
+    ]);
+  });
+
+  it('S1-08 /sandboxes says when discovered ones may be missing', async () => {
+    gateway.provisioner.answers(provisioner.ListSandboxes, () => ({ items: [], nextCursor: null }));
+    gateway.provisioner.answers(provisioner.ListDiscovered, () => ({ items: [], nextCursor: null, incomplete: 'no rights' }));
+    const answer = await gateway.send('GET', '/sandboxes', { as: alice });
+    expect(answer.json).toEqual({ count: 0, sandboxes: [], incomplete: 'no rights' });
   });
 
   it('shows a caller what that caller has done: the position goes along by itself', async () => {

@@ -7,7 +7,6 @@ import { Command } from '../http/command.js';
 import { Operation } from '../http/operation.js';
 import { IfMatch } from '../http/preconditions.js';
 import { Wait } from '../http/prefer.js';
-import { requireNamespaceOf } from './namespaces.js';
 import { Owners } from './owners.js';
 import { SandboxOutcomes } from './sandbox-outcomes.js';
 import { AsOfQuery, NamespaceQuery } from './sandbox-queries.js';
@@ -49,8 +48,7 @@ export class UserSandboxesController {
     @Query({ schema: NamespaceQuery }) { namespace }: NamespaceQuery,
   ) {
     const userId = await this.owners.resolve(caller, username, 'user-sandbox:delete');
-    requireNamespaceOf(username, namespace);
-    const accepted = await this.rpc.call(provisioner.DeleteSandbox, { context, userId, name, expectedVersion });
+    const accepted = await this.rpc.call(provisioner.DeleteSandbox, { context, userId, namespace, name, expectedVersion });
     return this.outcomes.of(accepted, { location: locationOf(username, name), wait });
   }
 

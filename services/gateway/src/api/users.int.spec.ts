@@ -1,4 +1,4 @@
-import { authMessages as auth, provisionerMessages as provisioner } from '@sandlot/contracts';
+import { authMessages as auth, provisionerMessages as provisioner, proxyMessages as proxy, type LimitsInForce } from '@sandlot/contracts';
 import { DomainError, newId } from '@sandlot/kernel';
 import { admin, alice, GatewayUnderTest } from '../testing/gateway-under-test.js';
 import { anApiKey, aUser } from '../testing/samples.js';
@@ -54,6 +54,24 @@ describe('users', () => {
     expect(answer.headers.get('etag')).toBe('"4"');
     expect(gateway.auth.requests[0]!.request).toMatchObject({ userId: alice.userId, changes: { status: 'disabled' } });
     expect(await send('"2"')).toMatchObject({ status: 412, json: { code: 'VERSION_MISMATCH' } });
+  });
+
+  it('S1-27 have limits of their own, which an administrator sets, at the version that If-Match names', async () => {
+    const limits = { requestsPerSecond: 50, connections: 0 };
+    gateway.auth.answers(auth.SetUserLimits, (request) => ({
+      position: 7,
+      limits: { userId: alice.userId, limits: request.limits, version: request.expectedVersion! + 1 },
+    }));
+    gateway.auth.answers(auth.GetUserLimits, () => ({ userId: alice.userId, limits, version: 4 }));
+    const answer = await gateway.send('PUT', `${one}/limits`, { as: admin, body: limits, headers: { 'if-match': '"3"' } });
+    expect(answer).toMatchObject({ status: 200, json: { limits } });
+    expect(answer.headers.get('etag')).toBe('"4"');
+    expect(await gateway.send('GET', `${one}/limits`, { as: admin })).toMatchObject({
+      status: 200,
+      json: { userId: alice.userId, limits },
+    });
+    for (const body of [{ requestsPerSecond: -1 }, { requestsPerSecond: 1.5 }, { requests: 1 }])
+      expect((await gateway.send('PUT', `${one}/limits`, { as: admin, body })).status).toBe(422);
   });
 
   it('take a merge patch by its own content type', async () => {
@@ -125,8 +143,8 @@ describe('API keys', () => {
 describe('me and quotas', () => {
   const usage = {
     quota: { sandboxes: 10, cpu: '4', memory: '8Gi' },
-    used: { sandboxes: 1 },
-    holders: [{ sandboxId: newId('sbx'), name: 's1' }],
+    used: { sandboxes: 1, cpu: '400m', memory: '768Mi' },
+    holders: [{ sandboxId: newId('sbx'), name: 's1', cpu: '400m', memory: '768Mi' }],
   };
   beforeEach(() => {
     gateway.auth.answers(auth.GetUser, ({ userId }) => {
@@ -143,6 +161,21 @@ describe('me and quotas', () => {
   it('S0-22 tells the caller who that is', async () => {
     const answer = await gateway.send('GET', '/api/me', { as: alice });
     expect(answer).toMatchObject({ status: 200, json: { id: alice.userId, username: 'alice', role: 'user' } });
+  });
+
+  it('S0-58 S1-27 tells the caller what may be asked of the proxies, as one of them says', async () => {
+    const rate = { value: 10, burst: 20, source: 'default' as const };
+    const limits: LimitsInForce = {
+      requestsPerSecond: rate,
+      requestsPerSecondPerKey: { value: 5, burst: 10, source: 'override' },
+      requestsPerSecondPerSandbox: rate,
+      requestsUnderWay: { value: 1000, source: 'default' },
+      connections: { value: 0, source: 'override' },
+      bodyBytes: { api: 1_048_576, sandbox: null },
+    };
+    gateway.proxy.answers(proxy.GetLimitsInForce, () => limits);
+    expect(await gateway.send('GET', '/api/v1/me/limits', { as: alice })).toMatchObject({ status: 200, json: limits });
+    expect(gateway.proxy.requests[0]!.request).toEqual({ userId: alice.userId });
   });
 
   it('tells what is held and what may be', async () => {

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { metrics } from '@opentelemetry/api';
 import { Injectable } from '@nestjs/common';
 import { Health } from '@sandlot/service-kit';
 import type { FastifyReply } from 'fastify';
@@ -9,7 +10,13 @@ const lookEveryMs = 200;
 /** Answers that are longer than memory, or have no end. */
 @Injectable()
 export class Streaming {
-  constructor(private readonly health: Health) {}
+  private readonly open = metrics.getMeter('@sandlot/gateway').createUpDownCounter('sandlot_event_stream_clients', {
+    description: 'Clients that follow events live',
+  });
+
+  constructor(private readonly health: Health) {
+    this.open.add(0, { transport: 'sse' });
+  }
 
   /** Aborted when the client is gone. */
   clientOf(reply: FastifyReply): AbortSignal {
@@ -21,9 +28,13 @@ export class Streaming {
   /** Aborted when the client is gone or the service drains: a stream without an end must not hold up the stop. */
   lifetimeOf(reply: FastifyReply): AbortSignal {
     const lifetime = new AbortController();
+    this.open.add(1, { transport: 'sse' });
     const look = setInterval(() => this.health.draining && lifetime.abort(), lookEveryMs);
     reply.raw.once('close', () => lifetime.abort());
-    lifetime.signal.addEventListener('abort', () => clearInterval(look));
+    lifetime.signal.addEventListener('abort', () => {
+      clearInterval(look);
+      this.open.add(-1, { transport: 'sse' });
+    });
     return lifetime.signal;
   }
 

@@ -11,7 +11,13 @@ import { RecentPositions } from './recent-positions.js';
 /** Which position a query must know at least, as a parameter: what the request says, or the last that the caller was told. */
 export const AtLeast = createParamDecorator(
   (_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<ApiRequest>().atLeast,
-  [documentsHeader('Sandlot-Position', 'Wait until the answer knows this position of the log, as a change gave it.')],
+  [
+    documentsHeader({
+      name: 'Sandlot-Position',
+      description: 'Wait until the answer knows this position of the log, as a change gave it.',
+      pattern: '^\\d{0,15}$',
+    }),
+  ],
 );
 
 /** Sends an Answer with its status and headers; a GET whose ETag the caller has already is 304. */

@@ -14,7 +14,7 @@ export class Answer {
   }
 }
 
-interface Versioned {
+export interface Versioned {
   readonly version: number;
 }
 

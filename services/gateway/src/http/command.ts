@@ -7,10 +7,11 @@ import { documentsHeader } from './operation.js';
 export const Command = createParamDecorator(
   (_: unknown, context: ExecutionContext) => commandOf(context.switchToHttp().getRequest<ApiRequest>()),
   [
-    documentsHeader(
-      'Idempotency-Key',
-      'A name of your choice for this request, 1 to 255 characters: repeated with it, it takes effect once, for 24 h.',
-    ),
+    documentsHeader({
+      name: 'Idempotency-Key',
+      description: 'A name of your choice for this request, 1 to 255 characters: repeated with it, it takes effect once, for 24 h.',
+      pattern: '^(?:"[ !#-\\[\\]-~]{1,255}"|[!#-~]{1,255})$',
+    }),
   ],
 );
 

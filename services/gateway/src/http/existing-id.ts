@@ -16,4 +16,6 @@ class ExistingId<Prefix extends IdPrefix> implements PipeTransform<string, Id<Pr
 }
 
 export const ofUser = new ExistingId('usr', 'USER_NOT_FOUND', 'there is no such user');
+export const ofSession = new ExistingId('sbx', 'SANDBOX_NOT_FOUND', 'there is no such session');
+export const ofPreview = new ExistingId('prv', 'PREVIEW_NOT_FOUND', 'there is no such preview');
 export const ofKey = new ExistingId('key', 'KEY_NOT_FOUND', 'there is no such API key');

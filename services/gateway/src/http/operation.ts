@@ -10,6 +10,8 @@ export interface OperationInfo {
 export interface HeaderInfo {
   readonly name: string;
   readonly description: string;
+  /** A regular expression of ECMA-262 for what is understood; everything is where there is none. */
+  readonly pattern?: string;
 }
 
 const OPERATION = 'sandlot:operation';
@@ -22,10 +24,10 @@ export const operationOf = (handler: object): OperationInfo | undefined =>
   Reflect.getMetadata(OPERATION, handler) as OperationInfo | undefined;
 
 /** Makes a parameter's decorator tell which request header the parameter is read from. */
-export function documentsHeader(name: string, description: string): ParameterDecorator {
+export function documentsHeader(header: HeaderInfo): ParameterDecorator {
   return (target, method) => {
     const handler = (target as Record<PropertyKey, object>)[method!]!;
-    Reflect.defineMetadata(HEADERS, [...headersOf(handler), { name, description }], handler);
+    Reflect.defineMetadata(HEADERS, [...headersOf(handler), header], handler);
   };
 }
 

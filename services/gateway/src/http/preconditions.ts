@@ -7,8 +7,18 @@ const entityTag = /^(?:W\/)?"[\x21\x23-\x7e]*"$/;
 
 /** The version that If-Match allows, as a parameter; undefined when it allows any. */
 export const IfMatch = createParamDecorator(
-  (_: unknown, context: ExecutionContext) => versionIn(headerOf(context.switchToHttp().getRequest<ApiRequest>(), 'if-match')),
-  [documentsHeader('If-Match', 'The ETag that the resource must still have; otherwise 412.')],
+  (_: unknown, context: ExecutionContext) => {
+    const request = context.switchToHttp().getRequest<ApiRequest>();
+    // An empty one is refused: somebody meant a version, and has lost it.
+    return versionIn(request.headers['if-match'] === undefined ? undefined : (headerOf(request, 'if-match') ?? ''));
+  },
+  [
+    documentsHeader({
+      name: 'If-Match',
+      description: 'The ETag that the resource must still have; otherwise 412.',
+      pattern: '^(?:\\*|(?:W/)?"[!#-~]*")$',
+    }),
+  ],
 );
 
 /**

@@ -7,7 +7,12 @@ const maxWaitSeconds = 60;
 /** How many seconds the caller would rather wait than get 202, as a parameter; 0 without `Prefer: wait`. */
 export const Wait = createParamDecorator(
   (_: unknown, context: ExecutionContext) => waitIn(headerOf(context.switchToHttp().getRequest<ApiRequest>(), 'prefer')),
-  [documentsHeader('Prefer', '`wait=N`: wait up to N seconds, at most 60, for it to be done, instead of 202 at once.')],
+  [
+    documentsHeader({
+      name: 'Prefer',
+      description: '`wait=N`: wait up to N seconds, at most 60, for it to be done, instead of 202 at once.',
+    }),
+  ],
 );
 
 /** RFC 7240: the first of several counts, and a preference that cannot be understood is none. */

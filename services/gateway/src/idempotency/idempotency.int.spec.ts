@@ -121,7 +121,7 @@ describe('Idempotency-Key', () => {
     expect((await create(key, { name: 's1' })).status).toBe(202);
   });
 
-  it.each(['a key', '"a', 'x'.repeat(256), 'ä'])('must be printable and at most 255 long: %s', async (key) => {
+  it.each(['', 'a key', '"a', 'x'.repeat(256), 'ä'])('must be printable and at most 255 long: %s', async (key) => {
     const bytes = Buffer.from(key, 'utf8').toString('latin1');
     expect(await create(bytes)).toMatchObject({ status: 400, json: { code: 'MALFORMED_REQUEST' } });
   });

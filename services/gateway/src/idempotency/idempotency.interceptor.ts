@@ -23,7 +23,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const request = context.switchToHttp().getRequest<ApiRequest>();
-    const key = changing.has(request.method) && request.caller ? keyOf(headerOf(request, 'idempotency-key')) : undefined;
+    const key = changing.has(request.method) && request.caller ? keyOf(request.headers['idempotency-key']) : undefined;
     if (key === undefined) return next.handle();
     return from(this.once(request, context.switchToHttp().getResponse(), key, () => lastValueFrom(next.handle())));
   }
@@ -59,9 +59,9 @@ export class IdempotencyInterceptor implements NestInterceptor {
 }
 
 /** The key, in quotes (RFC 9651 string) or without. */
-export function keyOf(header: string | undefined): string | undefined {
+export function keyOf(header: string | readonly string[] | undefined): string | undefined {
   if (header === undefined) return undefined;
-  const key = /^"([\x20\x21\x23-\x5b\x5d-\x7e]+)"$|^([\x21\x23-\x7e]+)$/.exec(header);
+  const key = /^"([\x20\x21\x23-\x5b\x5d-\x7e]+)"$|^([\x21\x23-\x7e]+)$/.exec(String(header).trim());
   const value = key?.[1] ?? key?.[2];
   if (value === undefined || value.length > 255)
     throw new DomainError('MALFORMED_REQUEST', 'Idempotency-Key must be 1 to 255 printable ASCII characters.');

@@ -4,6 +4,7 @@ import type { OpenAPIObject } from '@nestjs/swagger';
 import { openApiDocument, version } from '@sandlot/service-kit';
 import { z } from 'zod';
 import { headersOf, operationOf } from '../http/operation.js';
+import { workspacePaths } from './workspace-paths.js';
 
 const info = {
   title: 'Sandlot',
@@ -36,7 +37,8 @@ export class ApiDocument {
   private async make(): Promise<OpenAPIObject> {
     if (!this.app) throw new Error('the document describes no application yet');
     await this.tellSwagger();
-    return openApiDocument(this.app, info);
+    const document = await openApiDocument(this.app, info);
+    return { ...document, paths: { ...document.paths, ...workspacePaths } };
   }
 
   /** What the routes say of themselves, in the terms of @nestjs/swagger. */
@@ -49,8 +51,10 @@ export class ApiDocument {
         const operation = typeof handler === 'function' ? operationOf(handler) : undefined;
         if (!operation) continue;
         ApiOperation({ summary: operation.summary })(prototype, method, descriptor);
-        for (const { name, description } of headersOf(handler))
-          ApiHeader({ name, description, required: false })(prototype, method, descriptor);
+        for (const { name, description, pattern } of headersOf(handler)) {
+          const schema = { type: 'string' as const, ...(pattern !== undefined && { pattern }) };
+          ApiHeader({ name, description, required: false, schema })(prototype, method, descriptor);
+        }
         for (const [status, answer] of Object.entries(operation.answers)) {
           const body = answer instanceof z.ZodType ? { description: operation.summary, standardSchema: answer } : { description: answer };
           ApiResponse({ status: Number(status), ...body })(prototype, method, descriptor);

@@ -45,10 +45,11 @@ export class GatewayUnderTest {
     readonly auth: FakeService,
     readonly provisioner: FakeService,
     readonly audit: FakeService,
+    readonly proxy: FakeService,
     readonly natsConfigOf: (name: NatsService) => Promise<{ SANDLOT_NATS_URL: string; SANDLOT_NATS_NKEY: string }>,
   ) {}
 
-  static async start(): Promise<GatewayUnderTest> {
+  static async start(settings: Record<string, string> = {}): Promise<GatewayUnderTest> {
     logger.level = 'silent';
     const identities = await natsIdentities(join(await tempDir(), 'identities'));
     const nats = await startTestNats({ users: natsUsers(identities) });
@@ -60,11 +61,19 @@ export class GatewayUnderTest {
     await ensureStreams(migrator);
     await migrator.close();
     const fakes = await Promise.all(
-      (['auth', 'provisioner', 'audit'] as const).map(async (name) => new FakeService(name, await configOf(name))),
+      (['auth', 'provisioner', 'audit', 'proxy'] as const).map(async (name) => new FakeService(name, await configOf(name))),
     );
-    await Promise.all(fakes.map((fake) => fake.start()));
-    const [auth, provisioner, audit] = fakes as [FakeService, FakeService, FakeService];
-    return new GatewayUnderTest(await startGateway(await configOf('gateway')), auth, provisioner, audit, configOf);
+    // One after the other: on a busy machine, all handshakes at once outlast what NATS waits for one.
+    for (const fake of fakes) await fake.start();
+    const [auth, provisioner, audit, proxy] = fakes as [FakeService, FakeService, FakeService, FakeService];
+    return new GatewayUnderTest(
+      await startGateway({ ...(await configOf('gateway')), ...settings }),
+      auth,
+      provisioner,
+      audit,
+      proxy,
+      configOf,
+    );
   }
 
   get url(): string {
@@ -72,7 +81,7 @@ export class GatewayUnderTest {
   }
 
   reset(): void {
-    for (const fake of [this.auth, this.provisioner, this.audit]) fake.reset();
+    for (const fake of [this.auth, this.provisioner, this.audit, this.proxy]) fake.reset();
   }
 
   async send(method: string, path: string, sending: Sending = {}): Promise<Received> {

@@ -1,4 +1,4 @@
-import type { ApiKey, AuditEntry, Sandbox, User } from '@sandlot/contracts';
+import type { AccessEntry, ApiKey, AuditEntry, Sandbox, User } from '@sandlot/contracts';
 import { newId } from '@sandlot/kernel';
 import { alice, type Person } from './gateway-under-test.js';
 
@@ -65,5 +65,32 @@ export const anEntry = (number: number, changes: Partial<AuditEntry> = {}): Audi
   correlationId: 'req_1',
   position: number,
   data: {},
+  ...changes,
+});
+
+export const anAccess = (number: number, changes: Partial<AccessEntry> = {}): AccessEntry => ({
+  id: `evt_${number}`,
+  at,
+  endedAt: at,
+  kind: 'http',
+  method: 'GET',
+  path: '/proxy/s1/',
+  status: 200,
+  code: null,
+  reason: null,
+  userId: alice.userId,
+  username: 'alice',
+  keyId: alice.keyId,
+  sandboxId: 'sbx_1',
+  sandbox: 's1',
+  port: 8888,
+  ip: '192.0.2.7',
+  requestId: `req_${number}`,
+  durationMs: 1.5,
+  firstByteMs: 1.2,
+  heldMs: null,
+  woke: null,
+  bytesIn: 0,
+  bytesOut: 2,
   ...changes,
 });

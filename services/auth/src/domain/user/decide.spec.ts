@@ -4,6 +4,7 @@ import {
   UserDisabled,
   UserEnabled,
   UserForgotten,
+  UserLimitsChanged,
   UserProfileChanged,
   UserRoleChanged,
 } from '@sandlot/contracts';
@@ -33,6 +34,18 @@ describe('a user', () => {
     user(created, UserDisabled({}))
       .when({ type: 'ChangeUser', changes: { status: 'active' } })
       .then(UserEnabled({}));
+  });
+
+  it('S1-27 has limits of its own, all of which are set at once, and only when they are different', () => {
+    const limits = { requestsPerSecond: 50, connections: 0 };
+    user(created).when({ type: 'SetLimits', limits }).then(UserLimitsChanged({ limits }));
+    user(created, UserLimitsChanged({ limits })).when({ type: 'SetLimits', limits }).thenNothing();
+    user(created, UserLimitsChanged({ limits }))
+      .when({ type: 'SetLimits', limits: {} })
+      .then(UserLimitsChanged({ limits: {} }));
+    user(created).when({ type: 'SetLimits', limits: {} }).thenNothing();
+    user(created, UserDeleted({})).when({ type: 'SetLimits', limits }).thenRefused('USER_DELETED');
+    user().when({ type: 'SetLimits', limits }).thenRefused('USER_NOT_FOUND');
   });
 
   it('S0-18 is deleted from every state, once', () => {

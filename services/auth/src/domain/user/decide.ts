@@ -5,11 +5,14 @@ import {
   UserDisabled,
   UserEnabled,
   UserForgotten,
+  UserLimitsChanged,
   UserProfileChanged,
   UserRoleChanged,
   type Personal,
   type Role,
   type UserEvent,
+  type UserLimits,
+  userLimitNames,
 } from '@sandlot/contracts';
 import { absent, evolve, type LiveUser, type User } from './user.js';
 
@@ -23,6 +26,7 @@ export interface UserChanges {
 export type UserCommand =
   | { type: 'CreateUser'; username: string; role: Role; personal: Personal }
   | { type: 'ChangeUser'; changes: UserChanges }
+  | { type: 'SetLimits'; limits: UserLimits }
   | { type: 'DeleteUser' }
   | { type: 'ForgetUser' };
 
@@ -38,6 +42,8 @@ export function decide(command: UserCommand, user: User): UserEvent[] {
       return [UserCreated({ username: command.username, role: command.role, personal: command.personal })];
     case 'ChangeUser':
       return change(command.changes, live(user));
+    case 'SetLimits':
+      return setLimits(command.limits, live(user));
     case 'DeleteUser':
       if (user.status === 'deleted') return [];
       guardBootstrap(live(user), 'be deleted');
@@ -62,6 +68,10 @@ function change({ personal, role, status }: UserChanges, user: LiveUser): UserEv
     events.push(status === 'disabled' ? UserDisabled({}) : UserEnabled({}));
   }
   return events;
+}
+
+function setLimits(limits: UserLimits, { limits: before = {} }: LiveUser): UserEvent[] {
+  return userLimitNames.every((name) => limits[name] === before[name]) ? [] : [UserLimitsChanged({ limits })];
 }
 
 /** Forgetting a user deletes it too: its key of personal data is gone for good. */

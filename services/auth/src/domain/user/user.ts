@@ -1,9 +1,15 @@
-import type { Personal, Role, UserEvent } from '@sandlot/contracts';
+import type { Personal, Role, UserEvent, UserLimits } from '@sandlot/contracts';
 
 export type User =
-  | { status: 'absent' }
-  | { status: 'active' | 'disabled'; username: string; role: Role; personal: Personal }
-  | { status: 'deleted'; username: string; role: Role; personal: Personal; forgotten: boolean };
+  { status: 'absent' } | ({ status: 'active' | 'disabled' } & UserFacts) | ({ status: 'deleted'; forgotten: boolean } & UserFacts);
+
+interface UserFacts {
+  username: string;
+  role: Role;
+  personal: Personal;
+  /** What is not as for everybody. */
+  limits?: UserLimits;
+}
 
 export type LiveUser = Extract<User, { status: 'active' | 'disabled' }>;
 
@@ -19,6 +25,8 @@ export function evolve(user: User, event: UserEvent): User {
       return { ...user, personal: event.data.personal };
     case 'user.role-changed.v1':
       return { ...user, role: event.data.role };
+    case 'user.limits-changed.v1':
+      return { ...user, limits: event.data.limits };
     case 'user.disabled.v1':
       return user.status === 'active' ? { ...user, status: 'disabled' } : user;
     case 'user.enabled.v1':
