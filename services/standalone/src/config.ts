@@ -35,6 +35,11 @@ export const migrateConfig = defineConfig(
     SANDLOT_DATABASE_URL: secret(z.string().regex(/^postgres(ql)?:\/\//)).describe(
       "the database, as its owner; the services' roles are made with it",
     ),
+    SANDLOT_STREAM_REPLICAS: z
+      .enum(['1', '3'])
+      .default('1')
+      .transform((text) => Number(text) as 1 | 3)
+      .describe('copies of every stream and bucket: 1, or 3 with three NATS servers or more; never brought down'),
     SANDLOT_DATABASE_URLS_DIR: z
       .string()
       .min(1)

@@ -1,6 +1,14 @@
 import { headers, type NatsConnection } from '@nats-io/transport-node';
 import { jetstream } from '@nats-io/jetstream';
-import type { AuditPage, ConsumerList, DeadLetterPage, ProjectionList, ReconcileReport } from '@sandlot/contracts';
+import type {
+  AuditPage,
+  ConsumerList,
+  DeadLetterPage,
+  ProjectionList,
+  RebuildPlan,
+  RebuildStatus,
+  ReconcileReport,
+} from '@sandlot/contracts';
 import { waitFor } from '@sandlot/testing';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -152,7 +160,8 @@ describe('what operators see and do', () => {
     it('shows each concern as a consumer of its own', async () => {
       const all = await waitFor(consumers, {}, (items) => items.every(({ pending }) => pending === 0));
       expect(all.map(({ name }) => name).sort()).toEqual([
-        'auth-forget', 'auth-key-directory', 'provisioner-namespace', 'provisioner-quota', 'provisioner-route', 'provisioner-sandbox', 'provisioner-user',
+        'auth-forget', 'auth-key-directory', 'provisioner-lifetime', 'provisioner-namespace', 'provisioner-network-policy',
+        'provisioner-quota', 'provisioner-route', 'provisioner-sandbox', 'provisioner-service-account', 'provisioner-user',
       ]); // prettier-ignore
     });
 
@@ -164,13 +173,41 @@ describe('what operators see and do', () => {
       const file = join(platform.dataDir, 'sandboxes/user-alice/namespace.json');
       const record = JSON.parse(await readFile(file, 'utf8')) as { quota: object };
       await writeFile(file, JSON.stringify({ ...record, quota: { ...record.quota, sandboxes: 99 } }));
-      expect(await replay('provisioner-quota')).toEqual({ reconciled: 1, changed: [{ id: alice.user.id, what: 'set-quota' }], failed: [] });
+      expect(await replay('provisioner-quota')).toEqual({
+        reconciled: 1,
+        changed: [{ id: alice.user.id, what: 'applied quota' }],
+        failed: [],
+      });
       expect(JSON.parse(await readFile(file, 'utf8'))).toEqual(record);
     });
 
     it('replays every other one without any change', async () => {
       const before = await snapshot();
       for (const { name } of await consumers()) expect([name, (await replay(name)).changed]).toEqual([name, []]);
+      expect(await snapshot()).toEqual(before);
+    });
+
+    it('tells what a rebuild would do, does it, and says who asked for it and why', async () => {
+      const before = await snapshot();
+      const rebuild = '/api/v1/admin/rebuild';
+      const dry = succeeded(await admin.post(rebuild, { dryRun: true }), 200).json<z.infer<typeof RebuildPlan>>();
+      expect(dry).toMatchObject({ runtime: 'process', namespaces: [], sandboxes: [], omitted: 0 });
+      expect(dry.counts.sandboxes.there).toBeGreaterThan(0);
+      expect((await admin.get(rebuild)).json()).toMatchObject({ latest: null });
+      refused(await admin.post(rebuild, {}), 'VALIDATION_FAILED');
+      refused(await alice.api.post(rebuild, { dryRun: true }), 'FORBIDDEN');
+      expect(succeeded(await admin.post(rebuild, { reason: 'a drill' }), 202).headers.location).toBe(rebuild);
+      await waitFor(
+        async () => succeeded(await admin.get(rebuild), 200).json<z.infer<typeof RebuildStatus>>(),
+        {},
+        ({ latest }) => latest?.state === 'completed' && latest.reason === 'a drill',
+      );
+      const { items } = await waitFor(
+        () => trail('action=runtime.rebuild-requested'),
+        {},
+        (page) => page.items.length > 0,
+      );
+      expect(items).toMatchObject([{ actor: 'admin', reason: 'a drill', targetType: 'runtime', targetId: 'process' }]);
       expect(await snapshot()).toEqual(before);
     });
 

@@ -57,6 +57,36 @@ describe('sandboxes', () => {
       succeeded(await alice.api.delete('/api/sandboxes/my-sandbox', ready), 204);
     });
 
+    it('creates with settings, shows them, counts their limits, and refuses by the field what may not or cannot be', async () => {
+      const settings = {
+        env: { GREETING: 'hello' },
+        resources: { requests: { cpu: '500m' }, limits: { cpu: '1', memory: '1Gi' } },
+        labels: { team: 'search' },
+      };
+      await newSandbox(alice.api, 'set', settings);
+      expect(await run(alice.api, 'set', 'echo $GREETING')).toBe('hello\n');
+      expect((await alice.api.get('/api/sandboxes/set')).json()).toMatchObject(settings);
+      expect((await alice.api.get('/api/v1/me/quota')).json()).toMatchObject({ used: { cpu: '1', memory: '1Gi' } });
+      const over = { name: 'over', resources: { limits: { cpu: '3500m' } } };
+      expect(refused(await alice.api.post('/api/sandboxes', over), 'QUOTA_EXCEEDED')).toMatchObject({
+        resource: 'cpu',
+        used: '1',
+        limit: '4',
+      });
+      const odd = { name: 'odd', image: 'other:1', command: ['true'], labels: { user: 'bob' } };
+      expect(refused(await alice.api.post('/api/sandboxes', odd), 'VALIDATION_FAILED')).toMatchObject({
+        errors: [{ pointer: '/labels/user' }],
+      });
+      expect(refused(await alice.api.post('/api/sandboxes', { ...odd, labels: {} }), 'VALIDATION_FAILED')).toMatchObject({
+        errors: [
+          { pointer: '/command', code: 'NOT_SUPPORTED' },
+          { pointer: '/image', code: 'NOT_ALLOWED' },
+        ],
+      });
+      succeeded(await alice.api.delete('/api/sandboxes/set', ready), 204);
+      expect((await alice.api.get('/api/v1/me/quota')).json()).toMatchObject({ used: { cpu: '0', memory: '0' } });
+    });
+
     it('S0-30 S0-31 pauses and resumes; again is no change', async () => {
       await newSandbox(alice.api, 'nap');
       expect(succeeded(await alice.api.post('/api/sandboxes/nap/pause', undefined, ready), 200).json()).toMatchObject({ state: 'paused' });
@@ -127,7 +157,8 @@ describe('sandboxes', () => {
     });
 
     it('S1-05 S1-08 C3 C13 lists in the older form: one’s own, and all for administrators', async () => {
-      const own = succeeded(await alice.api.get('/sandboxes'), 200).json<z.infer<typeof SandboxListing>>();
+      const listed = async () => succeeded(await alice.api.get('/sandboxes'), 200).json<z.infer<typeof SandboxListing>>();
+      const own = await waitFor(listed, { describe: 'what was deleted to leave the list' }, ({ count }) => count === 1);
       expect(own).toEqual({
         count: 1,
         sandboxes: [{ path: 'alice/s1', service: expect.any(String), namespace: 'user-alice', ready: true }],
@@ -239,7 +270,7 @@ describe('sandboxes', () => {
       refused(await alice.api.get('/proxy/s1:9/'), 'NOT_FOUND');
       await newSandbox(alice.api, 'unready');
       succeeded(await alice.api.post('/api/sandboxes/unready/pause', undefined, ready), 200);
-      const reply = await alice.api.get('/proxy/unready/health');
+      const reply = await alice.api.get('/proxy/unready/health', { prefer: 'wait=0' });
       expect(refused(reply, 'SANDBOX_NOT_READY')).toMatchObject({ state: 'paused', title: 'Sandbox not ready' });
       succeeded(await alice.api.delete('/api/sandboxes/unready', ready), 204);
     });

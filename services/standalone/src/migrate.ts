@@ -1,8 +1,9 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadConfig, runOnce } from '@sandlot/service-kit';
+import { loadConfig, logger, runOnce } from '@sandlot/service-kit';
 import { migrateConfig } from './config.js';
 import { prepareDatabase, prepareNats } from './schemas.js';
+import { databaseIsThere } from './setup/wait-for-database.js';
 
 /**
  * Brings streams, buckets, schemas and roles up to date before the services start, when they run as processes of their own. No service
@@ -10,7 +11,11 @@ import { prepareDatabase, prepareNats } from './schemas.js';
  */
 await runOnce('migrate', process.env, async () => {
   const { values } = loadConfig(migrateConfig, process.env);
-  const [databases] = await Promise.all([prepareDatabase(values.SANDLOT_DATABASE_URL), prepareNats(values)]);
+  await databaseIsThere(values.SANDLOT_DATABASE_URL);
+  const [databases] = await Promise.all([
+    prepareDatabase(values.SANDLOT_DATABASE_URL, (line) => logger.info(line)),
+    prepareNats(values, values.SANDLOT_STREAM_REPLICAS),
+  ]);
   const dir = values.SANDLOT_DATABASE_URLS_DIR;
   if (dir === undefined) return;
   await mkdir(dir, { recursive: true, mode: 0o700 });

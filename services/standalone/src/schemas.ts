@@ -1,11 +1,11 @@
-import { AuditTrail } from '@sandlot/audit';
-import { AuthReadModels } from '@sandlot/auth';
+import { auditMigrations } from '@sandlot/audit';
+import { authMigrations } from '@sandlot/auth';
 import { ensureStreams } from '@sandlot/event-store';
 import { migrate, type ServiceDatabase } from '@sandlot/projections';
-import { ProvisionerSandboxes } from '@sandlot/provisioner';
+import { provisionerMigrations } from '@sandlot/provisioner';
 import { connectNats, type NatsConfig } from '@sandlot/service-kit';
 
-const migrations = { auth: [AuthReadModels], provisioner: [ProvisionerSandboxes], audit: [AuditTrail] };
+const migrations = { auth: authMigrations, provisioner: provisionerMigrations, audit: auditMigrations };
 export type StoringService = keyof typeof migrations;
 export const storingServices = Object.keys(migrations) as StoringService[];
 
@@ -20,8 +20,12 @@ export async function prepareNats(config: NatsConfig, replicas: 1 | 3 = 1): Prom
 }
 
 /** Brings every service's schema up to date, and makes its roles where the owner may. */
-export async function prepareDatabase(ownerUrl: string): Promise<Record<StoringService, ServiceDatabase>> {
+export async function prepareDatabase(
+  ownerUrl: string,
+  progress?: (line: string) => void,
+): Promise<Record<StoringService, ServiceDatabase>> {
   const databases: Partial<Record<StoringService, ServiceDatabase>> = {};
-  for (const service of storingServices) databases[service] = await migrate({ service, ownerUrl, migrations: migrations[service] });
+  for (const service of storingServices)
+    databases[service] = await migrate({ service, ownerUrl, migrations: migrations[service], ...(progress && { progress }) });
   return databases as Record<StoringService, ServiceDatabase>;
 }

@@ -55,7 +55,8 @@ export async function startStandalone(env: Environment, log: (line: string) => v
     const proxy = await start(proxyService, { SANDLOT_GATEWAY_URL: gateway!.url });
     health.started();
     undo.push(() => Promise.resolve(health.drain()));
-    return { url: `http://${settings.SANDLOT_HOST}:${proxy.app.get(PublicPort).port}`, dataDir, close };
+    const { scheme, port } = proxy.app.get(PublicPort);
+    return { url: `${scheme}://${settings.SANDLOT_HOST}:${port}`, dataDir, close };
   } catch (error) {
     await close();
     throw error;
@@ -84,6 +85,7 @@ async function environments(settings: StandaloneSettings, env: Environment, data
       SANDLOT_PORT: String(settings.SANDLOT_PORT),
       SANDLOT_GATEWAY_HOST: '127.0.0.1',
       SANDLOT_GATEWAY_PORT: '0',
+      SANDLOT_NATS_MONITORING_URLS: servers.natsMonitoringUrl ?? env['SANDLOT_NATS_MONITORING_URLS'],
       SANDLOT_IDENTITY_KEY: dataDir.identityKey,
       SANDLOT_MASTER_KEY_PATH: dataDir.masterKeyPath,
       SANDLOT_ADMIN_KEY_PATH: dataDir.adminKeyPath,

@@ -1,3 +1,4 @@
+import type { Session } from '@sandlot/contracts';
 import type { Client, Reply } from './testing/http-client.js';
 import { startPlatform, type Platform } from './testing/platform.js';
 import { anyProblem, succeeded } from './testing/problems.js';
@@ -7,6 +8,7 @@ import { newSandbox, newTenant, type Tenant } from './testing/tenants.js';
 interface Target {
   readonly tenant: Tenant;
   readonly sandbox: string;
+  readonly sessionId: string;
 }
 
 interface Case {
@@ -37,15 +39,21 @@ const cases: Record<string, Case> = {
   'GET /docs': publicRoute,
   'GET /docs/start.js': publicRoute,
   'GET /docs/{file}': publicRoute,
+  'GET /docs/runbooks': publicRoute,
+  'GET /docs/runbooks/{alert}': publicRoute,
   'GET /problems': publicRoute,
   'GET /problems/{slug}': publicRoute,
   'GET /api/v1/me': selfService(200),
   'GET /api/v1/me/quota': selfService(200),
+  'GET /api/v1/me/limits': selfService(200),
   'GET /api/v1/me/audit-logs': selfService(200),
   'POST /api/v1/me/apikeys': { ...selfService(201), body: { name: 'matrix' } },
   'GET /api/v1/me/apikeys': selfService(200),
   'PATCH /api/v1/me/apikeys/{keyId}': { ...ownOnly(200), body: { name: 'renamed' } },
   'DELETE /api/v1/me/apikeys/{keyId}': ownOnly(204),
+  'GET /api/v1/access-logs': selfService(200),
+  'GET /api/v1/access-logs.jsonl': selfService(200),
+  'GET /api/v1/usage': selfService(200),
   'GET /sandboxes': selfService(200),
   'POST /api/v1/sandboxes': { ...selfService(202, 409), body: { name: 'matrix' } },
   'GET /api/v1/sandboxes': selfService(200),
@@ -53,10 +61,21 @@ const cases: Record<string, Case> = {
   'DELETE /api/v1/sandboxes/{name}': ownOnly(202),
   'POST /api/v1/sandboxes/{name}/pause': ownOnly(202),
   'POST /api/v1/sandboxes/{name}/resume': ownOnly(202),
+  'POST /api/v1/sandboxes/{name}/previews': { ...ownOnly(201), body: {} },
+  'GET /api/v1/sandboxes/{name}/previews': ownOnly(200),
+  'DELETE /api/v1/sandboxes/{name}/previews/{previewId}': ownOnly(404),
+  // Passed on to the sandbox, which in memory is none.
+  'GET /api/v1/sandboxes/{name}/workspace': ownOnly(502),
+  'PUT /api/v1/sandboxes/{name}/workspace': ownOnly(502),
   'GET /api/v1/sandboxes/{username}/{name}': named(200),
   'DELETE /api/v1/sandboxes/{username}/{name}': named(202),
   'POST /api/v1/sandboxes/{username}/{name}/pause': named(202),
   'POST /api/v1/sandboxes/{username}/{name}/resume': named(202),
+  'POST /api/v1/sessions': { ...selfService(202), body: {} },
+  'GET /api/v1/sessions': selfService(200),
+  'GET /api/v1/sessions/{sessionId}': named(200),
+  'POST /api/v1/sessions/{sessionId}/extend': ownOnly(200),
+  'DELETE /api/v1/sessions/{sessionId}': named(202),
   'POST /api/v1/admin/users': { ...administration(201), body: { username: 'matrix' } },
   'GET /api/v1/admin/users': administration(200),
   'GET /api/v1/admin/users/{userId}': administration(200),
@@ -70,6 +89,9 @@ const cases: Record<string, Case> = {
   'DELETE /api/v1/admin/apikeys/{keyId}': administration(204),
   'GET /api/v1/admin/users/{userId}/quota': administration(200),
   'PUT /api/v1/admin/users/{userId}/quota': { ...administration(200), body: { sandboxes: 9 } },
+  'GET /api/v1/admin/users/{userId}/limits': administration(200),
+  'PUT /api/v1/admin/users/{userId}/limits': { ...administration(200), body: { requestsPerSecond: 100 } },
+  'GET /api/v1/admin/routing': { ...administration(200), query: '?user=admin&path=/proxy/s1/' },
   'GET /api/v1/audit-logs': administration(200),
   'GET /api/v1/audit-logs.jsonl': administration(200),
   'GET /api/v1/audit-logs/stream': { ...administration(400), query: '?after=nonsense' },
@@ -81,12 +103,18 @@ const cases: Record<string, Case> = {
   'POST /api/v1/admin/consumers/{name}/pause': { ...administration(404), body: { until: '2030-01-01T00:00:00Z' } },
   'POST /api/v1/admin/consumers/{name}/resume': administration(404),
   'POST /api/v1/admin/consumers/{name}/replay': { ...administration(404), body: { fromPosition: 1 } },
+  'GET /api/v1/admin/namespaces/{username}': administration(200),
+  'POST /api/v1/admin/namespaces/{username}/adopt': administration(200),
+  'GET /api/v1/admin/health': administration(200),
+  'POST /api/v1/admin/master-key/rewrap': administration(200),
+  'GET /api/v1/admin/rebuild': administration(200),
+  'POST /api/v1/admin/rebuild': { ...administration(200), body: { dryRun: true } },
   'GET /api/v1/admin/dead-letters': administration(200),
   'POST /api/v1/admin/dead-letters/{service}/{id}/replay': administration(404),
   'DELETE /api/v1/admin/dead-letters/{service}/{id}': administration(404),
 };
 /** What ends the target is done last, and by its owner or an administrator alone. */
-const ending = /^DELETE .*(apikeys|users|sandboxes)|\/forget$/;
+const ending = /^DELETE .*(apikeys|users|sandboxes|sessions)|\/forget$/;
 
 describe('S0-04 tenants', () => {
   let platform: Platform;
@@ -94,24 +122,26 @@ describe('S0-04 tenants', () => {
   let made = 0;
 
   beforeAll(async () => {
-    platform = await startPlatform({ mode: 'standalone', runtime: 'memory' });
+    platform = await startPlatform({ mode: 'standalone', runtime: 'memory', env: { SANDLOT_PREVIEW_DOMAIN: 'previews.example' } });
     admin = platform.admin;
   }, 60_000);
   afterAll(() => platform.stop());
 
-  /** A tenant with one running sandbox, whose name every tenant uses. */
+  /** A tenant with one running sandbox, whose name every tenant uses, and one session. */
   async function target(): Promise<Target> {
     const tenant = await newTenant(admin, `tenant-${(made += 1)}`, { email: `canary-${made}@example.com` });
     await newSandbox(tenant.api, 's1');
-    return { tenant, sandbox: 's1' };
+    const { id: sessionId } = succeeded(await tenant.api.post('/api/v1/sessions', {}), 202).json<Session>();
+    return { tenant, sandbox: 's1', sessionId };
   }
 
-  const pathTo = (route: string, { tenant, sandbox }: Target) =>
+  const pathTo = (route: string, { tenant, sandbox, sessionId }: Target) =>
     route.replace(/\{(\w+)\}/g, (_, name: string) => {
-      const own: Record<string, string> = { userId: tenant.user.id, keyId: tenant.keyId, username: tenant.username };
+      const own: Record<string, string> = { userId: tenant.user.id, keyId: tenant.keyId, username: tenant.username, sessionId };
       const fixed: Record<string, string> = {
         file: 'swagger-ui.css',
         slug: 'not-found',
+        alert: 'SandlotServiceDown',
         service: unknownOperation.service,
         id: unknownOperation.id,
       };

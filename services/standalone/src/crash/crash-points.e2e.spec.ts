@@ -20,6 +20,6 @@ describe.each<Mode>(['standalone', 'processes'])('killed at every named point un
       });
       expect(workload.count('done')).toBeGreaterThan(total);
     },
-    600_000 * rounds,
+    1_200_000 * rounds,
   );
 });

@@ -22,6 +22,8 @@ export interface BackingServersOptions {
 
 export interface BackingServers {
   natsUrl: string;
+  /** Where the embedded NATS can be monitored, on this machine alone. */
+  natsMonitoringUrl?: string;
   /** Only for the embedded NATS: how each service proves who it is. */
   natsIdentities?: Record<NatsService, NatsIdentity>;
   /** As a superuser when embedded: for making roles and schemas, not for the services. Holds a password. */
@@ -52,8 +54,11 @@ async function embeddedNats(
 ): Promise<Omit<BackingServers, 'databaseUrl' | 'stop'>> {
   if (natsUrl) return { natsUrl };
   const [binary, identities] = await Promise.all([findNatsServer({ log }), natsIdentities(join(dataDir, 'identities'))]);
-  const server = keep('nats-server', await startNats({ binary, dataDir: join(dataDir, 'nats'), users: natsUsers(identities) }));
-  return { natsUrl: server.url, natsIdentities: identities };
+  const server = keep(
+    'nats-server',
+    await startNats({ binary, dataDir: join(dataDir, 'nats'), users: natsUsers(identities), monitor: true }),
+  );
+  return { natsUrl: server.url, natsIdentities: identities, ...(server.monitorUrl && { natsMonitoringUrl: server.monitorUrl }) };
 }
 
 async function embeddedDatabase({ databaseUrl, dataDir }: BackingServersOptions, keep: Keep): Promise<Pick<BackingServers, 'databaseUrl'>> {

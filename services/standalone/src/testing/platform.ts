@@ -19,7 +19,7 @@ export interface PlatformOptions {
   /** Settings of every service. */
   readonly env?: Readonly<Record<string, string>>;
   /** Where sandboxes run. Default process. */
-  readonly runtime?: 'process' | 'memory';
+  readonly runtime?: 'process' | 'memory' | 'statefulset' | 'agent-sandbox';
 }
 
 export interface Platform extends Running {

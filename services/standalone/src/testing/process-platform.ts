@@ -20,6 +20,13 @@ import type { Running, Signal } from './running.js';
 const serviceNames = ['auth', 'provisioner', 'audit', 'gateway', 'proxy'] as const;
 type ServiceName = (typeof serviceNames)[number];
 const programOf = (service: string, file = 'main.js') => join(repository, 'services', service, 'dist', file);
+/** Those of V8 that a service is started with, as its start script and the chart have them. */
+const flagsOf = async (service: string): Promise<string[]> => {
+  const { scripts } = JSON.parse(await readFile(join(repository, 'services', service, 'package.json'), 'utf8')) as {
+    scripts: { start: string };
+  };
+  return scripts.start.split(' ').filter((word) => word.startsWith('--'));
+};
 
 interface Service {
   readonly child: Child;
@@ -31,7 +38,7 @@ export async function startProcesses(dataDir: string, settings: Record<string, s
   const { masterKeyPath, adminKeyPath } = await prepareDataDir(dataDir);
   const identities = await natsIdentities(join(dataDir, 'identities'));
   const [nats, postgres] = await Promise.all([
-    startNats({ binary: await natsServerBinary(), dataDir: join(dataDir, 'nats'), users: natsUsers(identities) }),
+    startNats({ binary: await natsServerBinary(), dataDir: join(dataDir, 'nats'), users: natsUsers(identities), monitor: true }),
     startPostgres({ dataDir: join(dataDir, 'postgres'), unsafeFast: true }),
   ]);
   const ports = await Promise.all(['public', 'gateway', ...serviceNames].map(() => freePort()));
@@ -50,7 +57,7 @@ export async function startProcesses(dataDir: string, settings: Record<string, s
     auth: { ...databaseOf('auth'), SANDLOT_MASTER_KEY_PATH: masterKeyPath, SANDLOT_ADMIN_KEY_PATH: adminKeyPath },
     provisioner: { ...databaseOf('provisioner'), SANDLOT_DATA_DIR: dataDir },
     audit: databaseOf('audit'),
-    gateway: { ...shared, SANDLOT_GATEWAY_PORT: String(gatewayPort) },
+    gateway: { ...shared, SANDLOT_GATEWAY_PORT: String(gatewayPort), SANDLOT_NATS_MONITORING_URLS: nats.monitorUrl },
     proxy: {
       ...shared,
       SANDLOT_GATEWAY_URL: `http://127.0.0.1:${gatewayPort}`,
@@ -58,10 +65,11 @@ export async function startProcesses(dataDir: string, settings: Record<string, s
       SANDLOT_HOST: '127.0.0.1',
     },
   };
+  const flags = await Promise.all(serviceNames.map(flagsOf));
   const services = Object.fromEntries(
     serviceNames.map((name, index) => {
       const metrics = { SANDLOT_METRICS_PORT: String(metricsPorts[index]), SANDLOT_METRICS_HOST: '127.0.0.1' };
-      const child = new Child(name, [programOf(name)], { ...settings, ...natsOf(name), ...needs[name], ...metrics });
+      const child = new Child(name, [...flags[index]!, programOf(name)], { ...settings, ...natsOf(name), ...needs[name], ...metrics });
       return [name, { child, health: new Client(`http://127.0.0.1:${metricsPorts[index]}`) }];
     }),
   ) as Record<ServiceName, Service>;
@@ -140,6 +148,10 @@ class ProcessPlatform implements Running {
     const failed = serviceNames.filter((name) => codes[name] !== 0);
     if (failed.length > 0)
       throw new Error(failed.map((name) => `${name} ended with ${codes[name]}: ${this.services[name].child.said}`).join('\n'));
+  }
+
+  metricsUrls(): Record<string, string> {
+    return Object.fromEntries(serviceNames.map((name) => [name, this.services[name].health.url]));
   }
 
   async logs(): Promise<string> {

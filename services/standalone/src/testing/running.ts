@@ -15,6 +15,8 @@ export interface Running {
   start(): Promise<void>;
   /** Ends everything in order. Throws when a program does not end by itself, or not with 0. */
   stop(): Promise<void>;
+  /** Where each process shows its metrics, by name; only where each service is a process of its own. */
+  metricsUrls?(): Readonly<Record<string, string>>;
   /** What all programs have printed, over all their runs. */
   logs(): Promise<string>;
 }

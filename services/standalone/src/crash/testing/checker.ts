@@ -5,10 +5,12 @@ import {
   ROUTES_BUCKET,
   routeKey,
   userRecordKey,
+  usernameRecordKey,
   type ApiKeyPage,
   type AuditPage,
   type UserPage,
 } from '@sandlot/contracts';
+import { natsNeeds } from '@sandlot/embedded';
 import { verifiedLog, type RecordedEvent } from '@sandlot/event-store';
 import { waitFor } from '@sandlot/testing';
 import { readdir } from 'node:fs/promises';
@@ -65,6 +67,8 @@ interface Standing {
   consumers: { name: string; pending: number; unacknowledged: number; deadLetters: number }[];
 }
 
+const durables = Object.values(natsNeeds).flatMap((needs) => needs.durables ?? []);
+
 /** Waits until nothing moves: no sandbox on its way, every event handled by every consumer, every projection at the end of the log. */
 async function quiet(admin: Client, connection: NatsConnection, within: number): Promise<void> {
   const look = async () => {
@@ -74,7 +78,7 @@ async function quiet(admin: Client, connection: NatsConnection, within: number):
     const busy = [...moving.sandboxes].filter(([, sandbox]) => !isSettled(sandbox));
     const waiting = consumers.filter(({ pending, unacknowledged, deadLetters }) => pending + unacknowledged + deadLetters > 0);
     const behind = projections.filter(({ status, position }) => status !== 'running' || position < before);
-    return { busy, waiting, behind, complete: projections.length === 4 && consumers.length === 7 };
+    return { busy, waiting, behind, complete: projections.length === 4 && consumers.length === durables.length };
   };
   const still = ({ busy, waiting, behind, complete }: Awaited<ReturnType<typeof look>>) =>
     complete && busy.length + waiting.length + behind.length === 0;
@@ -127,7 +131,10 @@ async function inBuckets(model: LogModel, connection: NatsConnection): Promise<s
   const routes = await readBucket(connection, ROUTES_BUCKET);
   const wantedKeys = new Map<string, unknown>();
   for (const [keyId, { hash, userId, status }] of model.keys) wantedKeys.set(keyRecordKey(hash), { keyId, userId, status });
-  for (const [userId, { username, role, status }] of model.users) wantedKeys.set(userRecordKey(userId), { userId, username, role, status });
+  for (const [userId, { username, role, status }] of model.users) {
+    wantedKeys.set(userRecordKey(userId), { userId, username, role, status });
+    wantedKeys.set(usernameRecordKey(username), { userId });
+  }
   const foundKeys = new Map([...keys].map(([key, { expiresAt: _, ...record }]) => [key, record]));
   const live = [...model.sandboxes].filter(([, { wanted }]) => wanted !== 'gone');
   const wantedRoutes = new Map(

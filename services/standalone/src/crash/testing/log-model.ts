@@ -124,7 +124,13 @@ export class LogModel {
     const sandbox = this.sandboxes.get(id)!;
     sandbox.version = version;
     const verb = type.split('.')[1]!;
-    const wanted = { 'pause-requested': 'paused', 'resume-requested': 'running', 'deletion-requested': 'gone' } as const;
+    const wanted = {
+      'pause-requested': 'paused',
+      'resume-requested': 'running',
+      'deletion-requested': 'gone',
+      expired: 'gone',
+      'idle-expired': 'gone',
+    } as const;
     const seen = { started: 'running', stopped: 'stopped', failed: 'failed', deleted: 'gone' } as const;
     if (verb in wanted) sandbox.wanted = wanted[verb as keyof typeof wanted];
     if (verb in seen) sandbox.seen = seen[verb as keyof typeof seen];

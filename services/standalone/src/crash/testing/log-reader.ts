@@ -3,7 +3,7 @@ import { Kvm } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { DOMAIN_STREAM } from '@sandlot/contracts';
 import type { NatsService } from '@sandlot/embedded';
-import { fromWire, type RecordedEvent } from '@sandlot/event-store';
+import { fromDelivery, type RecordedEvent } from '@sandlot/event-store';
 import { connectNats } from '@sandlot/service-kit';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -30,9 +30,10 @@ export async function readLog(connection: NatsConnection): Promise<RecordedEvent
   const events: RecordedEvent[] = [];
   if (state.last_seq === 0) return events;
   const messages = await (await js.consumers.get(DOMAIN_STREAM)).consume({ max_messages: 2_000 });
-  for await (const { subject, headers, data, seq } of messages) {
+  for await (const message of messages) {
+    const { seq } = message;
     if (seq !== events.length + 1) throw new Error(`position ${events.length + 1} is missing: the log goes on at ${seq}`);
-    events.push(fromWire(subject, (name) => headers?.get(name) || undefined, data, seq));
+    events.push(fromDelivery(message, seq));
     if (seq >= state.last_seq) break;
   }
   messages.stop();

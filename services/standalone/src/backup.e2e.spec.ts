@@ -1,0 +1,155 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runningPostgresUrl } from '@sandlot/embedded';
+import { tempDir, waitFor } from '@sandlot/testing';
+import { Client as Postgres } from 'pg';
+import { checkPlatform } from './crash/testing/checker.js';
+import { stand } from './crash/testing/projections.js';
+import { repository } from './testing/build.js';
+import { Client } from './testing/http-client.js';
+import { startPlatform, type Platform } from './testing/platform.js';
+import { succeeded } from './testing/problems.js';
+import { newSandbox, newTenant, type Tenant } from './testing/tenants.js';
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const program = join(repository, 'services/admin/dist/main.js');
+
+function sandlotAdmin(platform: Platform, ...args: string[]): Promise<Ended> {
+  return new Promise((resolve) =>
+    execFile(
+      process.execPath,
+      [program, '-o', 'json', ...args],
+      {
+        env: {
+          PATH: process.env['PATH'],
+          HOME: process.env['HOME'],
+          SANDLOT_NATS_SERVER: process.env['SANDLOT_NATS_SERVER'],
+          SANDLOT_URL: platform.url,
+          SANDLOT_DATA_DIR: platform.dataDir,
+        },
+      },
+      (error, stdout, stderr) => resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    ),
+  );
+}
+
+async function done(platform: Platform, ...args: string[]): Promise<unknown> {
+  const { code, stdout, stderr } = await sandlotAdmin(platform, ...args);
+  if (code !== 0) throw new Error(`sandlot-admin ${args.join(' ')} ended with ${code}: ${stderr}`);
+  return JSON.parse(stdout);
+}
+
+const settings = { SANDLOT_METRICS_PORT: '0', SANDLOT_LOG_LEVEL: 'error' };
+const questions = ['/api/v1/me', '/api/v1/sandboxes', '/api/v1/sandboxes/s1', '/api/v1/sandboxes/s2'];
+const adminQuestions = [
+  '/api/v1/admin/users',
+  '/api/v1/admin/users?status=deleted',
+  '/api/v1/admin/namespaces/alice',
+  '/api/v1/audit-logs?order=asc&action=sandbox.requested',
+];
+/** What the runtime has made anew says anew. */
+const passing = new Set(['version', 'updatedAt', 'ports', 'uid', 'nextCursor']);
+const lasting = (answer: unknown): unknown =>
+  JSON.parse(JSON.stringify(answer, (key, value: unknown) => (passing.has(key) ? undefined : value)));
+
+describe('a backup, restored into an empty platform (S0-62)', () => {
+  let platform: Platform;
+  let alice: Tenant;
+  let place: string;
+  let before: unknown;
+
+  const answers = async (of: Platform, tenant: Tenant) => {
+    const client = (key: string) => new Client(of.url, key);
+    const ask = async (who: Client, path: string) => lasting(succeeded(await who.get(path), 200).json());
+    return {
+      alice: await Promise.all(questions.map((path) => ask(client(tenant.key), path))),
+      admin: await Promise.all(adminQuestions.map((path) => ask(client(platform.adminKey), path))),
+    };
+  };
+
+  beforeAll(async () => {
+    platform = await startPlatform({ mode: 'standalone', runtime: 'memory', env: settings });
+    place = join(await tempDir(), 'backups');
+    alice = await newTenant(platform.admin, 'alice', { email: 'alice@example.com', displayName: 'Alice' });
+    await newSandbox(alice.api, 's1');
+    await newSandbox(alice.api, 's2');
+    succeeded(await alice.api.post('/api/v1/sandboxes/s2/pause', undefined, { prefer: 'wait=20' }), 200);
+    const forgotten = await newTenant(platform.admin, 'bob', { email: 'bob@example.com' });
+    succeeded(await platform.admin.delete(`/api/v1/admin/users/${forgotten.user.id}`), 204);
+    await stand(platform.admin, 'running');
+    await checkPlatform(platform, [], { runtime: 'memory' });
+    before = await answers(platform, alice);
+  }, 90_000);
+
+  it('is taken while everything runs, and is whole', async () => {
+    expect(await done(platform, 'backup', 'create', place)).toMatchObject({ logChecked: true, masterKeys: [expect.any(String)] });
+    expect(await done(platform, 'backup', 'list', place)).toHaveLength(1);
+    await done(platform, 'backup', 'check', place);
+    expect(await done(platform, 'verify')).toEqual([
+      expect.objectContaining({ check: 'log', ok: true }),
+      expect.objectContaining({ check: 'read-models', ok: true }),
+      expect.objectContaining({ check: 'runtime', ok: true }),
+    ]);
+  }, 60_000);
+
+  it('is told from read models that somebody has changed, with an exit code for scripts', async () => {
+    const owner = new Postgres({ connectionString: await runningPostgresUrl(join(platform.dataDir, 'postgres')) });
+    await owner.connect();
+    const say = (status: string) => owner.query(`update auth_blue.users set status = $1 where username = 'alice'`, [status]);
+    try {
+      await say('disabled');
+      const { code, stdout } = await sandlotAdmin(platform, 'verify', '--only', 'read-models');
+      expect([code, JSON.parse(stdout)]).toEqual([
+        1,
+        [
+          {
+            check: 'read-models',
+            ok: false,
+            detail: expect.stringContaining('in users, 1 rows are missing or other and 1 should not be so'),
+          },
+        ],
+      ]);
+      await say('active');
+      expect(await done(platform, 'verify', '--only', 'read-models')).toMatchObject([{ ok: true }]);
+    } finally {
+      await owner.end();
+    }
+  }, 60_000);
+
+  it('is not put in the place of a platform that runs, or that has events, unless one says so', async () => {
+    expect(await sandlotAdmin(platform, 'restore', place)).toMatchObject({ code: 5, stderr: expect.stringContaining('runs') });
+    await newTenant(platform.admin, 'carol');
+    await platform.stop();
+    expect(await sandlotAdmin(platform, 'restore', place)).toMatchObject({ code: 5, stderr: expect.stringContaining('--replace') });
+    expect(await sandlotAdmin(platform, 'restore', place, '--replace')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--yes'),
+    });
+  }, 60_000);
+
+  it('answers every question as before, and its log, routes and keys are what they were', async () => {
+    const restored = await startPlatform({ mode: 'standalone', runtime: 'memory', env: settings });
+    await restored.stop();
+    await rm(restored.dataDir, { recursive: true });
+    await mkdir(restored.dataDir, { mode: 0o711 });
+    for (const key of ['master.key', 'admin.key']) await cp(join(platform.dataDir, key), join(restored.dataDir, key));
+    await done(restored, 'restore', place);
+    await restored.start();
+    const admin = restored.nobody.as(platform.adminKey);
+    await stand(admin, 'running');
+    await waitFor(async () => (await restored.nobody.as(alice.key).get('/api/v1/me')).status === 200, {
+      within: 30_000,
+      describe: 'alice to be let in',
+    });
+    const model = await checkPlatform({ ...restored, admin } as Platform, [], { runtime: 'memory' });
+    expect([...model.usernames.keys()].sort()).toEqual(['admin', 'alice', 'bob']);
+    expect(await answers(restored, alice)).toEqual(before);
+    await restored.stop();
+  }, 120_000);
+});

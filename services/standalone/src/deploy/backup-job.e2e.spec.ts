@@ -1,0 +1,46 @@
+import { whyNoNode, type TestCluster } from '@sandlot/testbed';
+import { describeUnless, waitFor } from '@sandlot/testing';
+import { chart, helm, valuesFile } from './testing/chart.js';
+import { chartCluster, databaseValues, namespace } from './testing/chart-cluster.js';
+
+describeUnless(whyNoNode())('the CronJob of backups on a node', () => {
+  let cluster: TestCluster;
+  const here = (...args: string[]) => helm([...args, '--namespace', namespace], { KUBECONFIG: cluster.kubeconfigPath });
+  const kubectl = (...args: string[]) => cluster.kubectl('-n', namespace, ...args);
+
+  beforeAll(async () => {
+    cluster = await chartCluster('0.1.0');
+    await cluster.apply({
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { name: 'backups', namespace },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+    });
+    const values = {
+      ...databaseValues,
+      backup: { enabled: true, claim: 'backups', keep: 1 },
+    };
+    await here('install', 'sandlot', chart, '-f', await valuesFile(values), '--wait', '--timeout', '4m');
+  }, 400_000);
+
+  const run = async (name: string): Promise<string> => {
+    await kubectl('create', 'job', name, '--from=cronjob/sandlot-backup');
+    const done = await waitFor(
+      async () => kubectl('get', 'job', name, '-o', 'jsonpath={.status.conditions[?(@.status=="True")].type}'),
+      { within: 120_000, every: 500, describe: `the Job ${name} to end` },
+      (conditions) => /Complete|Failed/.test(conditions),
+    );
+    const log = await kubectl('logs', `job/${name}`);
+    expect({ done, log }).toEqual({ done: expect.stringContaining('Complete'), log: expect.stringMatching(/^logChecked +true$/m) });
+    return log;
+  };
+
+  it('takes a checked backup into a volume, with the rights and the way to NATS that it has, and keeps as many as it is told (S0-62)', async () => {
+    const first = await run('first');
+    const second = await run('second');
+    const idOf = (log: string) => /^id +(\S+)$/m.exec(log)![1]!;
+    expect(idOf(second) > idOf(first)).toBe(true);
+    expect(first).toMatch(/^events +[1-9]\d*$/m);
+    expect(second).toMatch(/^masterKeys/m);
+  }, 300_000);
+});
