@@ -3,49 +3,34 @@
  * CPU is user + system time of the forwarder's process from /proc/<pid>/stat over requests served in the measured window; it
  * holds still on a noisy machine, requests per second do not. Load: wrk when installed, else autocannon.
  *
- *   node bench/proxy/run.js [--seconds 5] [--rounds 3] [--connections 64] [--only sandlot,http-proxy] [--write]
+ *   bench/proxy/install-peers.sh && node bench/proxy/run.js [--seconds 5] [--rounds 3] [--connections 64] [--only sandlot,envoy] [--write]
  */
-import { fork, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { cpuOf, memoryOf, start } from './forwarders.js';
 
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '3' },
     connections: { type: 'string', default: '64' },
-    only: { type: 'string', default: 'sandlot,undici,http-proxy,configurable-http-proxy,direct' },
+    only: { type: 'string', default: 'sandlot,nginx,haproxy,envoy,bare,http-proxy-3,configurable-http-proxy,direct' },
     write: { type: 'boolean', default: false },
   },
 });
 const here = import.meta.dirname;
 const names = {
+  bare: 'the least in Node: node:http in, `http.request` out',
   undici: 'node:http in, undici `dispatch` out, no checks',
+  nginx: 'nginx',
+  haproxy: 'HAProxy',
+  envoy: 'Envoy, one worker',
   direct: 'bare node:http "hello" (no forwarding)',
   sandlot: 'Sandlot: key, owner check and records on',
 };
 const hasWrk = spawnSync('which', ['wrk']).status === 0;
-const CLOCK_TICKS = Number(spawnSync('getconf', ['CLK_TCK']).stdout.toString());
-
-function start(part, core, ...args) {
-  const child = fork(join(here, 'parts', `${part}.js`), args, { silent: true });
-  process.on('exit', () => child.kill('SIGKILL'));
-  spawnSync('taskset', ['-acp', String(core), String(child.pid)]);
-  return new Promise((done, failed) => {
-    child.once('message', (info) => done({ ...info, pid: child.pid, stop: () => child.kill('SIGKILL') }));
-    child.once('exit', (code) => failed(new Error(`${part} ended with ${code}: ${child.stderr.read()}`)));
-  });
-}
-
-/** User and system time of a process, all threads, in microseconds. */
-function cpuOf(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ');
-  return ((Number(fields[11]) + Number(fields[12])) * 1e6) / CLOCK_TICKS;
-}
-
-const memoryOf = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))[1]) / 1024;
-
 function run(command, args) {
   return new Promise((done, failed) => {
     const child = spawn('taskset', ['-c', '1', command, ...args]);

@@ -1,5 +1,6 @@
 import { ConfigurableProxy } from 'configurable-http-proxy';
 
+process.on('uncaughtException', () => undefined); // as its own program does: a hostile upstream makes it throw
 const proxy = new ConfigurableProxy({
   defaultTarget: `http://127.0.0.1:${process.argv[2]}`,
   log: { info() {}, debug() {}, warn() {}, error() {} },

@@ -1,6 +1,6 @@
-// The data plane as it is served: key authentication, owner check, records on (in batches, as JSON; the publishing itself is NATS').
+// The data plane as it is served: key authentication, owner check, limits of what is under way, metrics and records on (in batches, as JSON; the publishing itself is NATS').
 import { createHmac } from 'node:crypto';
-import { DataPlane } from '@sandlot/proxy';
+import { DataPlane, TrafficMetrics } from '@sandlot/proxy';
 import { formatApiKey, hashApiKey } from '@sandlot/kernel';
 
 const key = formatApiKey(Buffer.alloc(32, 7));
@@ -16,6 +16,9 @@ const directory = {
   key: (wanted) => (wanted === hash ? keyRecord : undefined),
   user: (id) => (id === 'usr_1' ? user : undefined),
   route: (username, name) => (username === 'alice' && name === 's1' ? route : undefined),
+  watchRoute: () => () => undefined,
+  watchRoutes: () => () => undefined,
+  watchCredentials: () => () => undefined,
 };
 let batch = [];
 let bytes = 0;
@@ -28,8 +31,10 @@ const plane = new DataPlane({
   directory,
   signer: { sign: (identity) => createHmac('sha256', 'x').update(JSON.stringify(identity)).digest('base64url') },
   gatewayAddress: '127.0.0.1:9',
-  recorder: { record: (record) => batch.push(record) >= 500 && flush() },
+  recorder: new TrafficMetrics({ record: (record) => batch.push(record) >= 500 && flush() }),
   sandboxes: { allowLoopback: true },
+  limits: { connectionsPerUser: 20_000, requestsPerUser: 20_000 },
+  maxConnections: 20_000,
 });
 const { port } = await plane.listen(0, '127.0.0.1');
-process.send({ port, path: '/proxy/s1/hello', headers: { authorization: `Bearer ${key}` } });
+process.send({ port, path: '/proxy/s1/hello', tunnelTo: 's1:8888', headers: { authorization: `Bearer ${key}` } });
