@@ -10,6 +10,7 @@ export type { NatsCluster, NatsPermissions, NatsUser } from './nats-config.js';
 export { natsIdentities, natsUsers, type NatsIdentity } from './nats-identities.js';
 export { inboxPrefix, natsNeeds, natsPermissions, natsServices, type NatsService } from './nats-permissions.js';
 export { startNats, type NatsOptions, type NatsServer } from './nats-server.js';
+export { findPostgres } from './postgres-binaries.js';
 export { runningPostgresUrl, startPostgres, type PostgresOptions, type PostgresServer } from './postgres-server.js';
 export { processIdentity } from './process-identity.js';
 export { spawnServer, type Account, type Exit, type ServerProcess } from './server-process.js';

@@ -22,3 +22,4 @@ export { whyNoNode } from './node-requirements.js';
 export type { TestNode } from './node.js';
 export { sandboxImage } from './sandbox-image.js';
 export { platformImage } from './platform-image.js';
+export { postgresImage } from './postgres-image.js';
