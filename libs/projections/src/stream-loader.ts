@@ -64,6 +64,7 @@ export class StreamLoader {
     let position = await this.checkpoint(created);
     const consumer = await jetstream(connection).consumers.get(stream, { opt_start_seq: position + 1 });
     this.messages = await consumer.consume({ max_messages: batchSize, expires: 5_000 });
+    if (this.stopped) this.messages.stop();
     let batch: JsMsg[] = [];
     for await (const message of this.messages) {
       batch.push(message);

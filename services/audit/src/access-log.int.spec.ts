@@ -177,6 +177,24 @@ describe('records of what passed the door', () => {
     });
   });
 
+  it('are left alone by a load that is stopped while it waits for PostgreSQL', async () => {
+    const other = new Client({ connectionString: database.writerUrl });
+    await other.connect();
+    atEnd(() => other.end());
+    const loading = loader();
+    await other.query('begin; update audit.loads set position = position');
+    loading.start();
+    await waitFor(
+      async () =>
+        (await owner.query(`select from pg_stat_activity where wait_event_type = 'Lock' and query like '%audit.loads%'`)).rowCount,
+      { describe: 'the load to wait' },
+      (waiting) => waiting === 1,
+    );
+    const stopped = loading.stop();
+    await other.query('rollback');
+    await stopped;
+  });
+
   it('are read by the reader, who may neither change nor drop them', async () => {
     const reader = new Client({ connectionString: database.readerUrl });
     await reader.connect();
