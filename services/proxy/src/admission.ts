@@ -6,7 +6,7 @@ import { authenticate, authenticateCertificate, type Caller, type CredentialChec
 import { isOfAnotherSite } from './client-certificate.js';
 import type { ClientConnection } from './client-connection.js';
 import { HTTP_VERSIONS, type ClientRequest } from './client-message.js';
-import { DirectoryUnavailable } from './directory.js';
+import { DirectoryUnavailable, whenKnown } from './directory.js';
 import { readRequestHead, type RequestHead } from './header-hygiene.js';
 import type { IdentitySigner } from './identity.js';
 import { Limits, type LimitOptions } from './limits.js';
@@ -46,6 +46,9 @@ export interface TunnelAdmission {
   head: RequestHead;
 }
 
+/** Made at once, or when something has been looked up. */
+type Decision<Admitted> = Admitted | Refusal | Promise<Admitted | Refusal>;
+
 export const DEFAULT_API_BODY_LIMIT = 1024 * 1024;
 
 /**
@@ -70,26 +73,24 @@ export class Admissions {
       previews && new PreviewAdmissions(previews, { directory, tokens, limits: this.limits, activity, spans, now: this.now, runningRoute });
   }
 
-  admit(request: ClientRequest, client: ClientConnection, trail: RequestTrail): Promise<Admission | OpenedLink | Refusal> {
-    return this.unlessUnknown(this.decide(request, client, trail), trail);
-  }
-
-  /** A CONNECT or a WebSocket that is to carry a tunnel, in the same order. */
-  admitTunnel(request: ClientRequest, client: ClientConnection, trail: RequestTrail): Promise<TunnelAdmission | Refusal> {
-    return this.unlessUnknown(this.decideTunnel(request, client, trail), trail);
-  }
-
-  private async unlessUnknown<Admitted>(decision: Promise<Admitted | Refusal>, trail: RequestTrail): Promise<Admitted | Refusal> {
+  async admit(request: ClientRequest, client: ClientConnection, trail: RequestTrail): Promise<Admission | OpenedLink | Refusal> {
     try {
-      return await decision;
+      return await this.decide(request, client, trail);
     } catch (error) {
-      if (!(error instanceof DirectoryUnavailable)) throw error;
-      trail.reason = error.message;
-      return new Refusal('UNAVAILABLE', 'Keys and routes cannot be looked up right now', { retryAfter: 1 });
+      return refusalOfUnknown(error, trail);
     }
   }
 
-  private async decide(request: ClientRequest, client: ClientConnection, trail: RequestTrail): Promise<Admission | OpenedLink | Refusal> {
+  /** A CONNECT or a WebSocket that is to carry a tunnel, in the same order. */
+  async admitTunnel(request: ClientRequest, client: ClientConnection, trail: RequestTrail): Promise<TunnelAdmission | Refusal> {
+    try {
+      return await this.decideTunnel(request, client, trail);
+    } catch (error) {
+      return refusalOfUnknown(error, trail);
+    }
+  }
+
+  private decide(request: ClientRequest, client: ClientConnection, trail: RequestTrail): Decision<Admission | OpenedLink> {
     const previewHost = this.previews?.domain.hostOf(request.rawHeaders);
     if (previewHost !== undefined) return this.previews!.admit(previewHost, request, client, trail);
     const method = request.method!;
@@ -160,36 +161,19 @@ export class Admissions {
     return admission;
   }
 
-  private async toSandbox(
+  private toSandbox(
     target: SandboxTarget,
     request: ClientRequest,
     head: RequestHead,
     lines: string,
     client: ClientConnection,
     trail: RequestTrail,
-  ): Promise<Admission | Refusal> {
-    // Awaited only where there is something to wait for: this is every request's way.
-    let caller = this.authenticate(request, head, client, trail);
-    if (caller instanceof Promise) caller = await caller;
-    if (caller instanceof Refusal) return caller;
-    let route = this.runningRoute(target, caller, request, head, client, trail);
-    if (route instanceof Promise) route = await route;
-    if (route instanceof Refusal) return route;
-    const port = portOf(route, target.port);
-    if (!port) {
-      return route.ports.length > 0 ? new Refusal('NOT_FOUND', 'The sandbox does not declare this port') : notReady('starting');
-    }
-    trail.port = port.port;
-    return {
-      to: 'sandbox',
-      address: port.address,
-      protocol: port.protocol,
-      method: request.method!,
-      head,
-      lines: `${lines}x-forwarded-prefix: ${target.prefix}\r\n`,
-      bodyLimit: Infinity,
-      isolation: new SharedOrigin(target, head.host ?? 'localhost'),
-    };
+  ): Decision<Admission> {
+    const forward = (route: Route | Refusal) =>
+      route instanceof Refusal ? route : admissionTo(route, target, request, head, lines, trail);
+    return whenKnown(this.authenticate(request, head, client, trail), (caller) =>
+      caller instanceof Refusal ? caller : whenKnown(this.runningRoute(target, caller, request, head, client, trail), forward),
+    );
   }
 
   private authenticate(
@@ -197,7 +181,7 @@ export class Admissions {
     { credential, host }: RequestHead,
     { certificate }: ClientConnection,
     trail: RequestTrail,
-  ): Caller | Refusal | Promise<Caller | Refusal> {
+  ): Decision<Caller> {
     if (credential !== undefined || !certificate) return authenticate(this.options, credential, this.now(), trail);
     if (!isOfAnotherSite(request.headers, host)) return authenticateCertificate(this.options, certificate, this.now(), trail);
     trail.reason = 'a page of another origin used the certificate';
@@ -212,10 +196,10 @@ export class Admissions {
     head: RequestHead,
     client: ClientConnection,
     trail: RequestTrail,
-  ): Route | Refusal | Promise<Route | Refusal> {
-    const route = findRoute(this.options.directory, caller, target, trail);
-    if (!(route instanceof Promise)) return this.awake(route, caller, request, head, client, trail);
-    return route.then((found) => this.awake(found, caller, request, head, client, trail));
+  ): Decision<Route> {
+    return whenKnown(findRoute(this.options.directory, caller, target, trail), (route) =>
+      this.awake(route, caller, request, head, client, trail),
+    );
   }
 
   private awake(
@@ -225,7 +209,7 @@ export class Admissions {
     { traceparent }: RequestHead,
     client: ClientConnection,
     trail: RequestTrail,
-  ): Route | Refusal | Promise<Route | Refusal> {
+  ): Decision<Route> {
     if (route instanceof Refusal) return route;
     const limited = this.limits.take(caller, trail);
     if (limited) return limited;
@@ -240,6 +224,35 @@ export class Admissions {
   private assertion({ userId, username, role, keyId }: Caller, { origin: { ip }, requestId }: RequestTrail): string {
     return this.options.signer.sign({ userId, username, role, keyId, ip, requestId, iat: Math.floor(this.now() / 1000) });
   }
+}
+
+function admissionTo(
+  route: Route,
+  target: SandboxTarget,
+  request: ClientRequest,
+  head: RequestHead,
+  lines: string,
+  trail: RequestTrail,
+): Admission | Refusal {
+  const port = portOf(route, target.port);
+  if (!port) return route.ports.length > 0 ? new Refusal('NOT_FOUND', 'The sandbox does not declare this port') : notReady('starting');
+  trail.port = port.port;
+  return {
+    to: 'sandbox',
+    address: port.address,
+    protocol: port.protocol,
+    method: request.method!,
+    head,
+    lines: `${lines}x-forwarded-prefix: ${target.prefix}\r\n`,
+    bodyLimit: Infinity,
+    isolation: new SharedOrigin(target, head.host ?? 'localhost'),
+  };
+}
+
+function refusalOfUnknown(error: unknown, trail: RequestTrail): Refusal {
+  if (!(error instanceof DirectoryUnavailable)) throw error;
+  trail.reason = error.message;
+  return new Refusal('UNAVAILABLE', 'Keys and routes cannot be looked up right now', { retryAfter: 1 });
 }
 
 const tunnelsOnly = (): Refusal =>

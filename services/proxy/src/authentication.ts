@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto';
-import { Username, type KeyRecord, type UserLimits, type UsernameRecord, type UserRecord } from '@sandlot/contracts';
+import { Username, type KeyRecord, type UserLimits, type UserRecord } from '@sandlot/contracts';
 import { isApiKey, isId } from '@sandlot/kernel';
 import type { ClientCertificate } from './client-certificate.js';
 import type { Credential } from './credential.js';
-import { DirectoryUnavailable, type Answer, type Directory } from './directory.js';
+import { DirectoryUnavailable, whenKnown, type Answer, type Directory } from './directory.js';
 import { Refusal } from './problem.js';
 import type { RequestTrail } from './record.js';
 import { Tokens, type VerifiedToken } from './tokens.js';
@@ -44,9 +44,7 @@ export function authenticate(
     return notAccepted(trail, 'malformed key');
   }
   const keyHash = hash('sha256', credential, 'hex');
-  const key = directory.key(keyHash);
-  if (key instanceof Promise) return key.then((found) => holderOf(directory, found, keyHash, now, trail));
-  return holderOf(directory, key, keyHash, now, trail);
+  return whenKnown(directory.key(keyHash), (key) => holderOf(directory, key, keyHash, now, trail));
 }
 
 function holderOf(
@@ -59,9 +57,7 @@ function holderOf(
   if (!key) return notAccepted(trail, 'unknown key');
   const credential: Credential = { kind: 'key', hash: keyHash };
   trail.caller = { userId: key.userId, keyId: key.keyId, credential };
-  const user = directory.user(key.userId);
-  if (user instanceof Promise) return user.then((found) => callerOf(found, key.keyId, credential, whyNotKey(key, now), trail));
-  return callerOf(user, key.keyId, credential, whyNotKey(key, now), trail);
+  return whenKnown(directory.user(key.userId), (user) => callerOf(user, key.keyId, credential, whyNotKey(key, now), trail));
 }
 
 function bearerOf(
@@ -71,9 +67,7 @@ function bearerOf(
   now: number,
   trail: RequestTrail,
 ): Caller | Refusal | Promise<Caller | Refusal> {
-  const verified = tokens.verify(token, now);
-  if (verified instanceof Promise) return verified.then((found) => userOfToken(directory, found, trail));
-  return userOfToken(directory, verified, trail);
+  return whenKnown(tokens.verify(token, now), (verified) => userOfToken(directory, verified, trail));
 }
 
 /** A token names a user of ours; what that user may do is ours to say. */
@@ -85,9 +79,8 @@ function userOfToken(
   if (typeof verified === 'string') return notAccepted(trail, verified, 'token');
   const { issuer, user, expiresAt } = verified;
   const credential: Credential = { kind: 'token', expiresAt };
-  const decide = (found: UserRecord | undefined) => callerOf(found, `jwt:${issuer}:${found?.username}`, credential, undefined, trail);
-  const found = user.by === 'id' ? userById(directory, user.value) : userNamed(directory, user.value);
-  return found instanceof Promise ? found.then(decide) : decide(found);
+  const named = user.by === 'id' ? userById(directory, user.value) : userNamed(directory, user.value);
+  return whenKnown(named, (found) => callerOf(found, `jwt:${issuer}:${found?.username}`, credential, undefined, trail));
 }
 
 function userById(directory: Directory, value: string): Answer<UserRecord> {
@@ -96,9 +89,7 @@ function userById(directory: Directory, value: string): Answer<UserRecord> {
 
 function userNamed(directory: Directory, name: string): Answer<UserRecord> {
   if (!Username.safeParse(name).success) return undefined;
-  const bearer = (record: UsernameRecord | undefined) => record && directory.user(record.userId);
-  const record = directory.username(name);
-  return record instanceof Promise ? record.then(bearer) : bearer(record);
+  return whenKnown(directory.username(name), (record) => record && directory.user(record.userId));
 }
 
 /** Who has shown this certificate, and sent no other credential. */
@@ -111,8 +102,7 @@ export function authenticateCertificate(
   if (!(now <= expiresAt)) return notAccepted(trail, 'certificate expired', 'certificate');
   const credential: Credential = { kind: 'certificate', expiresAt };
   const found = username === undefined ? undefined : userNamed(directory, username);
-  if (!(found instanceof Promise)) return callerOf(found, name, credential, undefined, trail);
-  return found.then((user) => callerOf(user, name, credential, undefined, trail));
+  return whenKnown(found, (user) => callerOf(user, name, credential, undefined, trail));
 }
 
 function callerOf(

@@ -30,6 +30,7 @@ import { Tunnel } from './tunnel.js';
 import { isTunnelPath } from './tunnel-target.js';
 import { checkWebSocketRequest, responseOn, WebSocketExchange } from './upgrade.js';
 import { UpstreamPool, type UpstreamPoolOptions } from './upstream-pool.js';
+import type { UpstreamSource } from './upstream.js';
 import { WebSocketTunnel } from './websocket-tunnel.js';
 
 export interface DataPlaneOptions extends AdmissionOptions, PublicServerOptions {
@@ -69,6 +70,7 @@ export class DataPlane {
   private readonly admissions: Admissions;
   private readonly pools: Record<Admission['to'], UpstreamPool>;
   private readonly h2c: H2cPool;
+  private readonly exchanges: Record<Admission['to'] | 'h2c', ExchangeOptions>;
   private readonly sockets = new Set<Socket>();
   private readonly clients = new Set<ClientConnection>();
   private readonly revocations: Revocations;
@@ -90,6 +92,10 @@ export class DataPlane {
       gateway: new UpstreamPool({ allowLoopback: true, ...options.gateway }),
     };
     this.h2c = new H2cPool({ ...dialOptions(options.sandboxes), ...options.h2c });
+    const exchange = (pool: UpstreamSource): ExchangeOptions => {
+      return { pool, responseTimeoutMs: options.responseTimeoutMs ?? 3_600_000, draining: () => this.draining };
+    };
+    this.exchanges = { sandbox: exchange(this.pools.sandbox), gateway: exchange(this.pools.gateway), h2c: exchange(this.h2c) };
     this.revocations = new Revocations(options.directory, this.clients, this.open, options.now, this.admissions.previews?.guests);
     this.endings = new Endings(options.directory, this.clients, this.open);
     this.server = publicServer(options);
@@ -252,7 +258,12 @@ export class DataPlane {
     admitting: Promise<Admitted | Refusal>,
   ): Promise<Admitted | Refusal | undefined> {
     client.admitting++;
-    const admission = await admitting.finally(() => client.admitting--);
+    let admission: Admitted | Refusal;
+    try {
+      admission = await admitting;
+    } finally {
+      client.admitting--;
+    }
     if (!client.broken && !client.gone) return this.revocations.since(client, trail) ?? admission;
     const { status, code, reason } = client.departure;
     trail.code = code;
@@ -342,11 +353,7 @@ export class DataPlane {
   }
 
   private exchangeOptions({ to, protocol }: Admission): ExchangeOptions {
-    return {
-      pool: protocol === 'h2c' ? this.h2c : this.pools[to],
-      responseTimeoutMs: this.options.responseTimeoutMs ?? 3_600_000,
-      draining: () => this.draining,
-    };
+    return this.exchanges[protocol === 'h2c' ? 'h2c' : to];
   }
 }
 

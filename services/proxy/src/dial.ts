@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { BlockList, connect, isIP, type Socket } from 'node:net';
+import { shortReads } from './short-reads.js';
 
 /**
  * Opens connections to upstreams. Every address is checked when it is dialled, after resolving it, whatever the route says:
@@ -77,7 +78,8 @@ export async function dial(
   if (refused) throw new UpstreamFailure('unreachable', `${address} is ${refused}, which is never dialled`);
 
   return new Promise((done, failed) => {
-    const socket = connect({ host: ip, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000, allowHalfOpen: true });
+    const onread = shortReads((bytes) => socket.push(bytes));
+    const socket = connect({ host: ip, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000, allowHalfOpen: true, onread });
     const timer = setTimeout(
       () => settle(new UpstreamFailure('timeout', `${address} did not accept a connection in time`)),
       deadline - Date.now(),

@@ -28,6 +28,11 @@ export interface Directory {
 
 export type Answer<T> = T | undefined | Promise<T | undefined>;
 
+/** Goes on at once where the answer is there: an `await` would take a turn even then, and this is every request's way. */
+export function whenKnown<Known, Next>(answer: Known | Promise<Known>, next: (known: Known) => Next | Promise<Next>): Next | Promise<Next> {
+  return answer instanceof Promise ? answer.then(next) : next(answer);
+}
+
 /** Not known, and nobody to ask. It must never be taken for "there is none": a valid key must not get 401 because NATS is away. */
 export class DirectoryUnavailable extends Error {
   override readonly name = 'DirectoryUnavailable';

@@ -7,7 +7,7 @@ import { hostname } from 'node:os';
 import { Admissions, type AdmissionOptions } from './admission.js';
 import type { Admission } from './admitted.js';
 import { ClientConnection } from './client-connection.js';
-import { DirectoryUnavailable, type Answer, type Directory } from './directory.js';
+import { DirectoryUnavailable, whenKnown, type Answer, type Directory } from './directory.js';
 import type { Limits } from './limits.js';
 import { OpenedLink } from './preview-admission.js';
 import { Refusal } from './problem.js';
@@ -131,11 +131,10 @@ class DirectoryInQuestion implements Directory {
   watchCredentials = () => () => undefined;
 
   private noting<T>(answer: Answer<T>, note: (found: T | undefined) => void): Answer<T> {
-    const noted = (found: T | undefined) => {
+    return whenKnown(answer, (found) => {
       note(found);
       return found;
-    };
-    return answer instanceof Promise ? answer.then(noted) : noted(answer);
+    });
   }
 }
 
