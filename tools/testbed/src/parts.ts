@@ -116,6 +116,15 @@ export const helm: Part = {
   recipe: { kind: 'install', packages: ['helm.sh/helm/v4/cmd/helm'] },
 };
 
+/** The same for those who have not changed to 4. */
+export const helm3: Part = {
+  name: 'helm',
+  version: '3.22.0',
+  programs: ['helm'],
+  takes: 'about 3 minutes',
+  recipe: { kind: 'install', packages: ['helm.sh/helm/v3/cmd/helm'] },
+};
+
 /** Not of the cluster either. Without the ways to find targets in clouds, which are most of it: files say where they are. */
 export const prometheus: Part = {
   name: 'prometheus',
