@@ -68,7 +68,7 @@ async function timed(commands, env) {
   const port = await freePort();
   const mine = commands.map((command) => command.replace(' 8080:80 ', ` ${port}:80 `).replace('127.0.0.1:8080/', `127.0.0.1:${port}/`));
   const script = ['trap "kill %1" EXIT', 'echo "@$EPOCHREALTIME"', ...mine.map((command) => `${command}\necho; echo "@$EPOCHREALTIME"`)];
-  const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script.join('\n')], { cwd: repository, env });
+  const { stdout } = await promisify(execFile)('bash', ['--norc', '-euo', 'pipefail', '-c', script.join('\n')], { cwd: repository, env });
   const answer = JSON.parse(stdout.match(/^\{.*\}$/gm)?.at(-1) ?? '{}');
   if (answer.stdout !== 'hello\n') throw new Error(`the first execute did not say hello:\n${stdout}`);
   const times = [...stdout.matchAll(/^@([\d.]+)$/gm)].map(([, time]) => Number(time));
@@ -127,7 +127,7 @@ await runRounds({
     '',
     '| command | s |',
     '|---|---|',
-    ...commands.map((one) => `| \`${one.command.replace(/ -H .*? (?=http)/, ' … ').replaceAll('|', '\\|')}\` | ${one.seconds} |`),
+    ...commands.map((one) => `| \`${one.command.replace(/ -H .* (?=http)/, ' … ').replaceAll('|', '\\|')}\` | ${one.seconds} |`),
     '',
     `${idle} s later, with one idle sandbox, which is not counted: ${meets(pssMB, atMostMB)} MB (PSS); working set ${workingSetMB} MB.`,
     '',
