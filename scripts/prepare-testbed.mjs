@@ -6,6 +6,7 @@ import { delimiter, join, relative, sep } from 'node:path';
 import {
   agentSandboxFiles,
   controlPlaneBinaries,
+  helm3Binary,
   helmBinary,
   networkPoliciesBinary,
   nodeBinaries,
@@ -52,6 +53,7 @@ try {
   const packages = [...packagesToTest()];
   if (packages.some(mentions('@sandlot/testbed')) || packages.includes(join('tools', 'testbed'))) await controlPlaneBinaries({ log });
   if (packages.some(mentions('helmBinary'))) await helmBinary({ log });
+  if (packages.some(mentions('helm3Binary'))) await helm3Binary({ log });
   if (packages.some(mentions('prometheusBinaries'))) await prometheusBinaries({ log });
   if (packages.some(mentions('whyNoNode'))) {
     installForNodes();

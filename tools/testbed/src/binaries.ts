@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { build, type BuildOptions } from './build.js';
 import { withLock } from './lock.js';
-import { agentSandbox, controlPlaneParts, folderOf, helm, networkPolicies, nodeParts, prometheus, type Part } from './parts.js';
+import { agentSandbox, controlPlaneParts, folderOf, helm, helm3, networkPolicies, nodeParts, prometheus, type Part } from './parts.js';
 
 export interface ControlPlaneBinaries {
   /** `kube controller-manager`, `kube scheduler`, `kube kubelet`, `kube kubectl`. */
@@ -72,6 +72,11 @@ export async function agentSandboxFiles(search: Search = {}): Promise<{ controll
 /** The path of helm, for tests of charts. */
 export async function helmBinary(search: Search = {}): Promise<string> {
   return join(await partFolder(helm, search), 'helm');
+}
+
+/** The path of Helm 3, which the chart is for as well. */
+export async function helm3Binary(search: Search = {}): Promise<string> {
+  return join(await partFolder(helm3, search), 'helm');
 }
 
 /** The paths of Prometheus and of promtool, for tests of metrics, alerts and dashboards. */

@@ -39,7 +39,8 @@ async function make(part: Part, recipe: Recipe, work: string, env: NodeJS.Proces
   if (recipe.kind === 'install') {
     const packages = recipe.packages.map((path) => `${path}@v${part.version}`);
     const tags = recipe.tags ? [`-tags=${recipe.tags}`] : [];
-    await go(['install', '-trimpath', '-ldflags=-s -w', ...tags, ...packages], work, { ...env, GOBIN: made });
+    const flags = ['-trimpath', `-ldflags=-s -w ${recipe.linkerFlags ?? ''}`.trim()];
+    await go(['install', ...flags, ...tags, ...packages], work, { ...env, GOBIN: made });
     return;
   }
   const output = join(made, part.programs[0] as string);

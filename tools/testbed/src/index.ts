@@ -7,6 +7,7 @@ export { ApiError, type ApiAccess, type KubernetesObject } from './api-client.js
 export {
   agentSandboxFiles,
   controlPlaneBinaries,
+  helm3Binary,
   helmBinary,
   networkPoliciesBinary,
   nodeBinaries,

@@ -22,7 +22,7 @@ export type Recipe =
       staging?: string;
       linkerFlags?: string;
     }
-  | { kind: 'install'; packages: readonly string[]; /** Of go's build constraints. */ tags?: string }
+  | { kind: 'install'; packages: readonly string[]; /** Of go's build constraints. */ tags?: string; linkerFlags?: string }
   | {
       /** A module's own program, built without asking which other versions there are. */
       kind: 'package';
@@ -114,6 +114,21 @@ export const helm: Part = {
   programs: ['helm'],
   takes: 'about 4 minutes',
   recipe: { kind: 'install', packages: ['helm.sh/helm/v4/cmd/helm'] },
+};
+
+/** The same for those who have not changed to 4. It has to be told, as its releases are, which Kubernetes it renders for where none is asked. */
+export const helm3: Part = {
+  name: 'helm',
+  version: '3.22.0',
+  programs: ['helm'],
+  takes: 'about 2 minutes',
+  recipe: {
+    kind: 'install',
+    packages: ['helm.sh/helm/v3/cmd/helm'],
+    linkerFlags: ['pkg/chartutil', 'pkg/lint/rules']
+      .map((path) => `-X helm.sh/helm/v3/${path}.k8sVersionMajor=${major} -X helm.sh/helm/v3/${path}.k8sVersionMinor=${minor}`)
+      .join(' '),
+  },
 };
 
 /** Not of the cluster either. Without the ways to find targets in clouds, which are most of it: files say where they are. */

@@ -1,7 +1,7 @@
 import { whyNoNode, type TestCluster } from '@sandlot/testbed';
 import { describeUnless, waitFor } from '@sandlot/testing';
 import { chart, helm, valuesFile } from './testing/chart.js';
-import { chartCluster, databaseValues, namespace } from './testing/chart-cluster.js';
+import { chartCluster, externalDatabase, namespace } from './testing/chart-cluster.js';
 
 describeUnless(whyNoNode())('the CronJob of backups on a node', () => {
   let cluster: TestCluster;
@@ -16,8 +16,9 @@ describeUnless(whyNoNode())('the CronJob of backups on a node', () => {
       metadata: { name: 'backups', namespace },
       spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
     });
+    // An installation with a PostgreSQL of the operator's, as production has it; chart-install.e2e.spec.ts has the chart's own.
     const values = {
-      ...databaseValues,
+      ...(await externalDatabase(cluster)),
       backup: { enabled: true, claim: 'backups', keep: 1 },
     };
     await here('install', 'sandlot', chart, '-f', await valuesFile(values), '--wait', '--timeout', '4m');

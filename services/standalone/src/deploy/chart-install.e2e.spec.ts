@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { whyNoNode, type TestCluster } from '@sandlot/testbed';
 import { describeUnless, waitFor } from '@sandlot/testing';
 import { chart, helm, valuesFile } from './testing/chart.js';
-import { chartCluster, databaseValues, namespace } from './testing/chart-cluster.js';
+import { chartCluster, namespace } from './testing/chart-cluster.js';
 import { scripts } from './testing/cluster-scripts.js';
 import { repositoryPath } from './testing/repository-file.js';
 
@@ -16,7 +16,7 @@ describeUnless(whyNoNode())('the Helm chart on a node', () => {
     (await Promise.all([
       cluster.kubectl('get', 'pods', '-A', '-o', 'wide'),
       cluster.kubectl('get', 'events', '-A', '-o', 'custom-columns=:.involvedObject.name,:.reason,:.message'),
-      ...['auth', 'provisioner', 'audit', 'gateway', 'proxy', 'setup', 'nats'].map((component) =>
+      ...['auth', 'provisioner', 'audit', 'gateway', 'proxy', 'setup', 'nats', 'postgresql'].map((component) =>
         cluster.kubectl('logs', '-n', namespace, '-l', `app.kubernetes.io/component=${component}`, '--all-containers', '--tail=10').catch(String),
       ),
     ])).join('\n'); // prettier-ignore
@@ -27,7 +27,6 @@ describeUnless(whyNoNode())('the Helm chart on a node', () => {
   }, 300_000);
 
   const values = {
-    ...databaseValues,
     service: { port: 8080 },
     // Twenty of them on one small node.
     sandboxes: {

@@ -10,15 +10,17 @@ import { complaints, programs, settingsOf } from './testing/accepted.js';
 import {
   chart,
   helm,
+  helm3,
   manifests,
   podTemplate,
   productionValues,
   render,
+  valuesFile,
   type Container,
   type Manifest,
   type PodTemplate,
 } from './testing/chart.js';
-import { yamlFile } from './testing/repository-file.js';
+import { yamlDocuments, yamlFile } from './testing/repository-file.js';
 
 const production = {
   accessUrl: 'https://sandlot.example.com',
@@ -102,6 +104,12 @@ describe('the Helm chart', () => {
     const [one, other] = await Promise.all([render(values, files), render(values, files)]);
     expect(one).toBe(other);
     expect(one).not.toMatch(/kind: Secret\n|SU[A-Z2-7]{50}|slk_[0-9A-Za-z]{10}|PRIVATE KEY/);
+  });
+
+  it.each(variants)('is the same objects for Helm 3, which finds no fault with it, %s', async (_, values, files) => {
+    const args = [...files, await valuesFile(values)].flatMap((file) => ['-f', file]);
+    expect(await helm3(['lint', chart, '--strict', '--namespace', 'sandlot', ...args])).toContain('0 chart(s) failed');
+    expect(yamlDocuments(await render(values, files, helm3))).toEqual(await manifests(values, files));
   });
 
   it.each(variants)('gives every program an environment that it accepts, %s', async (_, values, files) => {

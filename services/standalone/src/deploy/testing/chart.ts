@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { helmBinary } from '@sandlot/testbed';
+import { helm3Binary, helmBinary } from '@sandlot/testbed';
 import { tempDir } from '@sandlot/testing';
 import { stringify } from 'yaml';
 import { repositoryPath, yamlDocuments } from './repository-file.js';
@@ -35,13 +35,21 @@ export const chart = repositoryPath('deploy', 'helm', 'sandlot');
 export const productionValues = join(chart, 'values-production.yaml');
 
 export async function helm(args: string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
-  const { stdout } = await promisify(execFile)(await helmBinary(), args, { env: { ...process.env, ...env }, maxBuffer: 64 * 1024 * 1024 });
+  return run(await helmBinary(), args, env);
+}
+
+export async function helm3(args: string[]): Promise<string> {
+  return run(await helm3Binary(), args);
+}
+
+async function run(program: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
+  const { stdout } = await promisify(execFile)(program, args, { env: { ...process.env, ...env }, maxBuffer: 64 * 1024 * 1024 });
   return stdout;
 }
 
 /** `helm template` of these values over the chart's own; rejects with what helm says. */
-export async function render(values: object = {}, files: string[] = []): Promise<string> {
-  return helm([
+export async function render(values: object = {}, files: string[] = [], by: (args: string[]) => Promise<string> = helm): Promise<string> {
+  return by([
     'template',
     'sandlot',
     chart,

@@ -15,17 +15,20 @@ import { atEnd } from '@sandlot/testing';
 const API = '10.96.0.1';
 const DNS = '10.96.0.10';
 
-/** Answers the machine's address as pods see it. */
-export async function provideClusterNetwork(cluster: TestCluster): Promise<string> {
-  const { items } = (await cluster.request('GET', '/api/v1/nodes')) as {
-    items: { status: { addresses: { type: string; address: string }[] } }[];
-  };
-  const machine = items[0]!.status.addresses.find(({ type }) => type === 'InternalIP')!.address;
+export async function provideClusterNetwork(cluster: TestCluster): Promise<void> {
+  const machine = await machineAddress(cluster);
   const [bridge] = Object.entries(networkInterfaces()).find(([, addresses]) => addresses?.some(({ address }) => address === machine))!;
   for (const address of [API, DNS]) await promisify(execFile)('ip', ['address', 'add', `${address}/32`, 'dev', bridge]);
   await forward(API, 443, Number(new URL(cluster.url).port));
   await answerNames(cluster);
-  return machine;
+}
+
+/** As pods see it. */
+export async function machineAddress(cluster: TestCluster): Promise<string> {
+  const { items } = (await cluster.request('GET', '/api/v1/nodes')) as {
+    items: { status: { addresses: { type: string; address: string }[] } }[];
+  };
+  return items[0]!.status.addresses.find(({ type }) => type === 'InternalIP')!.address;
 }
 
 /** To a port of 127.0.0.1. */
