@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmod, link, lstat, mkdir, readdir, readFile, readlink, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { cleanUp, givenFolder, givenRuntime, waitFor, type GivenRuntime } from '../runtime.fixture.js';
 import { encodeHeader, padding, type TarEntry } from './tar-format.js';
@@ -30,8 +30,10 @@ async function givenWork(folder: string): Promise<void> {
 /** Every path below a folder, with what it is. */
 async function contentOf(folder: string): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
-  for (const path of (await readdir(folder, { recursive: true })).sort()) {
-    const full = join(folder, path);
+  // With their types: without, readdir goes through links, round and round where one leads to its own folder.
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  for (const full of entries.map((entry) => join(entry.parentPath, entry.name)).sort()) {
+    const path = relative(folder, full);
     const stats = await lstat(full);
     const bits = (stats.mode & 0o777).toString(8);
     if (stats.isSymbolicLink()) found[path] = `-> ${await readlink(full)}`;
