@@ -11,6 +11,8 @@ export interface Bridge {
   address: string;
   /** `10.213.7.0/24`. */
   subnet: string;
+  /** Of Services, `10.96.7.0/24`: another one for each, because a test may take the addresses of the API server and of DNS in it, .1 and .10. */
+  services: string;
   remove(): Promise<void>;
 }
 
@@ -31,7 +33,14 @@ export async function makeBridge(): Promise<Bridge> {
     const address = `10.213.${number}.1`;
     await run('ip', ['address', 'add', `${address}/24`, 'dev', name]);
     await run('ip', ['link', 'set', name, 'up']);
-    return { name, number, address, subnet: `10.213.${number}.0/24`, remove: async () => void (await run('ip', ['link', 'delete', name])) };
+    return {
+      name,
+      number,
+      address,
+      subnet: `10.213.${number}.0/24`,
+      services: `10.96.${number}.0/24`,
+      remove: async () => void (await run('ip', ['link', 'delete', name])),
+    };
   }
   throw new Error(`${MOST} networks of test clusters are there already; remove what was left behind: ip link delete ${PREFIX}1 ...`);
 }

@@ -76,7 +76,7 @@ export async function startCluster({
   atEnd(stop);
   try {
     if (place) undo.push(() => removePlace(place));
-    const plane = await startControlPlane(dir, binaries);
+    const plane = await startControlPlane(dir, binaries, place?.bridge.services);
     undo.push(plane.kill);
     await controllersWork(plane);
     if (volumes) undo.push(await provideVolumes(plane.client, join(dir, 'volumes')));

@@ -26,7 +26,8 @@ export interface ControlPlane {
 
 const MOST_TRIES = 3;
 
-export async function startControlPlane(dir: string, binaries: ControlPlaneBinaries): Promise<ControlPlane> {
+/** @param network of Services; its first address is the API server's */
+export async function startControlPlane(dir: string, binaries: ControlPlaneBinaries, network = '10.96.0.0/16'): Promise<ControlPlane> {
   const data = join(dir, 'etcd');
   // A socket file instead of a port that somebody else may take first. etcd takes the host of a Unix URL for the beginning of the path.
   const socket = `unix://${dir}/etcd.sock`;
@@ -46,7 +47,7 @@ export async function startControlPlane(dir: string, binaries: ControlPlaneBinar
   const started = [etcd];
   try {
     const authority = certificateAuthority('testbed');
-    const api = await startApiServer(dir, binaries, authority, socket);
+    const api = await startApiServer(dir, binaries, authority, socket, network);
     started.unshift(api.server);
     const kubeconfigPath = join(dir, 'admin.kubeconfig');
     await writeKubeconfig(kubeconfigPath, api.access.url, api.access.authority, api.access);
@@ -91,8 +92,8 @@ export async function startControlPlane(dir: string, binaries: ControlPlaneBinar
   }
 }
 
-async function startApiServer(dir: string, binaries: ControlPlaneBinaries, authority: Authority, etcdUrl: string) {
-  await writeCertificates(dir, authority);
+async function startApiServer(dir: string, binaries: ControlPlaneBinaries, authority: Authority, etcdUrl: string, network: string) {
+  await writeCertificates(dir, authority, network);
   for (let tries = 1; ; tries++) {
     const port = await freePort();
     const url = `https://127.0.0.1:${port}`;
@@ -102,7 +103,7 @@ async function startApiServer(dir: string, binaries: ControlPlaneBinaries, autho
       const server = await ClusterServer.start({
         name: 'kube-apiserver',
         dir,
-        command: [...binaries.apiServer, ...apiServerFlags(dir, port, etcdUrl)],
+        command: [...binaries.apiServer, ...apiServerFlags(dir, port, etcdUrl, network)],
         ready: () => client.request('GET', '/readyz'),
       });
       return { server, client, access };
@@ -113,10 +114,10 @@ async function startApiServer(dir: string, binaries: ControlPlaneBinaries, autho
   }
 }
 
-async function writeCertificates(dir: string, authority: Authority): Promise<void> {
+async function writeCertificates(dir: string, authority: Authority, network: string): Promise<void> {
   const folder = join(dir, 'certificates');
   await mkdir(folder);
-  const names = ['127.0.0.1', '10.96.0.1', 'localhost', 'kubernetes.default.svc'];
+  const names = ['127.0.0.1', network.replace(/0\/\d+$/, '1'), 'localhost', 'kubernetes.default.svc'];
   const server = authority.issue({ commonName: 'kube-apiserver', names });
   const kubeletClient = authority.issue({ commonName: 'kube-apiserver', organization: 'system:masters' });
   const tokens = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -132,7 +133,7 @@ async function writeCertificates(dir: string, authority: Authority): Promise<voi
   for (const [file, content] of Object.entries(files)) await writeFile(join(folder, file), content, { mode: 0o600 });
 }
 
-function apiServerFlags(dir: string, port: number, etcdUrl: string): string[] {
+function apiServerFlags(dir: string, port: number, etcdUrl: string, network: string): string[] {
   const file = (name: string) => join(dir, 'certificates', name);
   return [
     `--etcd-servers=${etcdUrl}`,
@@ -144,7 +145,7 @@ function apiServerFlags(dir: string, port: number, etcdUrl: string): string[] {
     '--service-account-issuer=https://kubernetes.default.svc',
     `--service-account-key-file=${file('tokens.pub')}`,
     `--service-account-signing-key-file=${file('tokens.key')}`,
-    '--service-cluster-ip-range=10.96.0.0/16',
+    `--service-cluster-ip-range=${network}`,
     '--authorization-mode=Node,RBAC',
     `--kubelet-client-certificate=${file('kubelet-client.crt')}`,
     `--kubelet-client-key=${file('kubelet-client.key')}`,

@@ -51,7 +51,7 @@ export function networkConfig(dir: string, { name, subnet }: Bridge): object {
   return { cniVersion: '1.0.0', name, plugins: [{ type: 'bridge', bridge: name, isGateway: true, hairpinMode: true, ipam }] };
 }
 
-export function kubeletConfig(dir: string, { cgroup, address }: { cgroup: string; address: string }): object {
+export function kubeletConfig(dir: string, { cgroup, address, dns }: { cgroup: string; address: string; dns: string }): object {
   return {
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
     kind: 'KubeletConfiguration',
@@ -65,7 +65,7 @@ export function kubeletConfig(dir: string, { cgroup, address }: { cgroup: string
     failCgroupV1: false,
     failSwapOn: false,
     containerRuntimeEndpoint: `unix://${dir}/containerd.sock`,
-    clusterDNS: ['10.96.0.10'],
+    clusterDNS: [dns],
     clusterDomain: 'cluster.local',
     enforceNodeAllocatable: [],
     evictionHard: {},

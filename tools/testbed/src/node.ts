@@ -117,7 +117,9 @@ async function writeNodeFiles(dir: string, { cgroup, bridge }: NodePlace, plane:
   const files = {
     'cni/10-bridge.conflist': JSON.stringify(networkConfig(dir, bridge)),
     'containerd.toml': containerdConfig(dir, { pauseImage: PAUSE_IMAGE, cniFolder: binaries.cniFolder }),
-    'kubelet.json': JSON.stringify(kubeletConfig(dir, { cgroup: `/${cgroup}`, address: bridge.address })),
+    'kubelet.json': JSON.stringify(
+      kubeletConfig(dir, { cgroup: `/${cgroup}`, address: bridge.address, dns: bridge.services.replace('0/24', '10') }),
+    ),
     'authority.crt': plane.authority.certificate,
   };
   for (const [file, content] of Object.entries(files)) await writeFile(join(dir, file), content);

@@ -8,19 +8,19 @@ import type { TestCluster } from '@sandlot/testbed';
 import { atEnd } from '@sandlot/testing';
 
 /*
- * What the testbed's node lacks and an installation needs: the cluster's DNS at 10.96.0.10, and the API server at 10.96.0.1, where pods look for
- * both. They are addresses of the node's bridge while the test file runs. Names of Services lead to the pods behind them, at the pods' own ports.
+ * What the testbed's node lacks and an installation needs: the API server at the first address of the network of Services, and the cluster's DNS
+ * at the tenth, where pods look for both. They are addresses of the node's bridge while the test file runs. Names of Services lead to the pods
+ * behind them, at the pods' own ports.
  */
-
-const API = '10.96.0.1';
-const DNS = '10.96.0.10';
 
 export async function provideClusterNetwork(cluster: TestCluster): Promise<void> {
   const machine = await machineAddress(cluster);
   const [bridge] = Object.entries(networkInterfaces()).find(([, addresses]) => addresses?.some(({ address }) => address === machine))!;
-  for (const address of [API, DNS]) await promisify(execFile)('ip', ['address', 'add', `${address}/32`, 'dev', bridge]);
-  await forward(API, 443, Number(new URL(cluster.url).port));
-  await answerNames(cluster);
+  const { spec } = (await cluster.request('GET', '/api/v1/namespaces/default/services/kubernetes')) as { spec: { clusterIP: string } };
+  const [api, dns] = [spec.clusterIP, `${spec.clusterIP}0`]; // .1 and .10
+  for (const address of [api, dns]) await promisify(execFile)('ip', ['address', 'add', `${address}/32`, 'dev', bridge]);
+  await forward(api, 443, Number(new URL(cluster.url).port));
+  await answerNames(cluster, api, dns);
 }
 
 /** As pods see it. */
@@ -44,23 +44,23 @@ export async function forward(host: string, port: number, to: number): Promise<v
   atEnd(() => void server.close());
 }
 
-async function answerNames(cluster: TestCluster): Promise<void> {
+async function answerNames(cluster: TestCluster, api: string, dns: string): Promise<void> {
   const socket = createSocket('udp4');
   socket.on('message', (query, { address, port }) => {
     const { name, type, end } = question(query);
-    const found = type === 1 ? addressesOf(cluster, name) : addressesOf(cluster, name).then((known) => known && []);
+    const found = type === 1 ? addressesOf(cluster, name, api) : addressesOf(cluster, name, api).then((known) => known && []);
     void found.catch(() => undefined).then((addresses) => socket.send(answer(query, end, addresses), port, address));
   });
-  socket.bind(53, DNS);
+  socket.bind(53, dns);
   await once(socket, 'listening');
   atEnd(() => void socket.close());
 }
 
 /** Undefined when there is no such name. */
-async function addressesOf(cluster: TestCluster, name: string): Promise<string[] | undefined> {
+async function addressesOf(cluster: TestCluster, name: string, api: string): Promise<string[] | undefined> {
   const [, host, service, namespace] = /^(?:([^.]+)\.)?([^.]+)\.([^.]+)\.svc\.cluster\.local$/.exec(name) ?? [];
   if (!service || !namespace) return undefined;
-  if (service === 'kubernetes' && namespace === 'default') return [API];
+  if (service === 'kubernetes' && namespace === 'default') return [api];
   const path = `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices?labelSelector=kubernetes.io/service-name%3D${service}`;
   const { items } = (await cluster.request('GET', path)) as {
     items: { endpoints?: { addresses: string[]; hostname?: string; conditions: { ready?: boolean } }[] }[];
