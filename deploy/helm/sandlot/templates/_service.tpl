@@ -12,14 +12,15 @@ done: until they are there, the kubelet does not start it.
 {{- $fullname := include "sandlot.fullname" $root -}}
 {{- $name := printf "%s-%s" $fullname $service -}}
 {{- $labels := dict "root" $root "component" $service "name" $name -}}
-{{- $scaled := and (hasKey $values "autoscaling") (dig "autoscaling" "enabled" false $values) -}}
+{{- $restoring := ne $root.Values.backup.restore "" -}}
+{{- $scaled := and (hasKey $values "autoscaling") (dig "autoscaling" "enabled" false $values) (not $restoring) -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
   {{- include "sandlot.metadata" $labels | nindent 2 }}
 spec:
   {{- if not $scaled }}
-  replicas: {{ $values.replicas }}
+  replicas: {{ ternary 0 $values.replicas $restoring }}
   {{- end }}
   revisionHistoryLimit: 5
   strategy:

@@ -8,7 +8,7 @@ import { natsIdentities, natsUsers } from '@sandlot/embedded';
 import { ensureStreams, JetStreamEventStore, nothing, serviceContext, verifiedLog } from '@sandlot/event-store';
 import { newId } from '@sandlot/kernel';
 import { connectNats } from '@sandlot/service-kit';
-import { atEnd, startTestNats, tempDir } from '@sandlot/testing';
+import { atEnd, startTestNats, tempDir, waitFor } from '@sandlot/testing';
 import { FolderStore } from './folder-store.js';
 import { remembered } from './history.js';
 import { readManifest, restoreBackup } from './restore.js';
@@ -37,6 +37,7 @@ describe('a backup of the streams, with the identities that may', () => {
   let backup: NatsConnection;
   let store: FolderStore;
   let restorer: NatsConnection;
+  let otherAuth: NatsConnection;
 
   beforeAll(async () => {
     as = await platform();
@@ -52,7 +53,8 @@ describe('a backup of the streams, with the identities that may', () => {
     const message = await (await jetstream(auth).consumers.get(DOMAIN_STREAM, 'auth-forget')).next();
     await message!.ackAck();
     store = new FolderStore(await tempDir());
-    restorer = await (await platform())('restorer');
+    const other = await platform();
+    [restorer, otherAuth] = [await other('restorer'), await other('auth')];
   }, 60_000);
 
   it('has every event, the consumers and where they stand, and is checked on both sides', async () => {
@@ -106,6 +108,20 @@ describe('a backup of the streams, with the identities that may', () => {
     const restoring = (replace: boolean) => restoreBackup(restorer, store, manifest, { ...quiet, replace, replicas: 1 });
     await expect(restoring(false)).rejects.toThrow('there is a platform already, with messages in DOMAIN (50)');
     expect(await restoring(true)).toEqual({ upTo: names.length });
+  }, 60_000);
+
+  it('is not put under services that run', async () => {
+    const manifest = await readManifest(store, '20261126T210000Z');
+    const reading = await (await jetstream(otherAuth).consumers.get(DOMAIN_STREAM, 'auth-forget')).consume();
+    const restoring = () => restoreBackup(restorer, store, manifest, { ...quiet, replace: true, replicas: 1 });
+    await waitFor(
+      () => restoring().catch((error: Error) => error.message),
+      { describe: 'a refusal' },
+      (said) => String(said).includes('services run: somebody reads auth-forget'),
+    );
+    await reading.close();
+    await otherAuth.close();
+    await waitFor(restoring, { describe: 'a restore' }, ({ upTo }) => upTo === names.length);
   }, 60_000);
 
   it('is refused where a master key that it needs is missing', async () => {

@@ -1,6 +1,7 @@
 import { jetstreamManager, type JetStreamManager, type StreamConfig } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { DOMAIN_STREAM, IDEMPOTENCY_BUCKET, KEYS_BUCKET, ROUTES_BUCKET } from '@sandlot/contracts';
+import { natsNeeds } from '@sandlot/embedded';
 import { ensureStreams, verifiedLog } from '@sandlot/event-store';
 import { manifestName, parseManifest, type BackedUpStream, type Manifest } from './manifest.js';
 import { restoreSnapshot } from './snapshot.js';
@@ -41,8 +42,10 @@ export async function objections(
     [...backedUpStreams, ...folded].map(async (name) => ({ name, messages: await messagesIn(manager, name) })),
   );
   const full = held.filter(({ messages }) => (messages ?? 0) > 0).map(({ name, messages }) => `${name} (${messages})`);
+  const read = await consumersThatAreRead(manager);
   const missing = masterKeys ? manifest.masterKeys.filter((id) => !masterKeys.includes(id)) : [];
   return [
+    ...(read.length > 0 ? [`services run: somebody reads ${read.join(', ')}; stop them first, a restore replaces the log under them`] : []),
     ...(full.length > 0 && !replace ? [`there is a platform already, with messages in ${full.join(', ')}; --replace deletes them`] : []),
     ...missing.map(
       (id) => `the master key ${id} is not here, so personal data could not be read; put its line into the file of master keys`,
@@ -84,12 +87,27 @@ async function restoreStream(connection: NatsConnection, store: BackupStore, str
   if (loses) throw new Error(`${name} came back with ${state.messages} of ${wanted.messages} messages`);
 }
 
+async function consumersThatAreRead(manager: JetStreamManager): Promise<string[]> {
+  const durables = Object.values(natsNeeds).flatMap((needs) => needs.durables ?? []);
+  const waiting = await Promise.all(
+    durables.map((name) =>
+      manager.consumers.info(DOMAIN_STREAM, name).then(
+        ({ num_waiting: pulls }) => pulls,
+        (error: Error) => unlessMissing(error, 0),
+      ),
+    ),
+  );
+  return durables.filter((_, i) => waiting[i]! > 0);
+}
+
 async function messagesIn(manager: JetStreamManager, name: string): Promise<number | undefined> {
   return manager.streams.info(name).then(
     ({ state }) => state.messages,
-    (error: Error) => {
-      if (error.name === 'StreamNotFoundError') return undefined;
-      throw error;
-    },
+    (error: Error) => unlessMissing(error, undefined),
   );
+}
+
+function unlessMissing<Instead>(error: Error, instead: Instead): Instead {
+  if (error.name === 'StreamNotFoundError' || error.name === 'ConsumerNotFoundError') return instead;
+  throw error;
 }

@@ -1,15 +1,16 @@
 import { whyNoNode, type TestCluster } from '@sandlot/testbed';
 import { describeUnless, waitFor } from '@sandlot/testing';
-import { chart, helm, valuesFile } from './testing/chart.js';
+import { chart } from './testing/chart.js';
 import { chartCluster, externalDatabase, namespace } from './testing/chart-cluster.js';
+import { InstalledChart } from './testing/installed-chart.js';
 
 describeUnless(whyNoNode())('the CronJob of backups on a node', () => {
-  let cluster: TestCluster;
-  const here = (...args: string[]) => helm([...args, '--namespace', namespace], { KUBECONFIG: cluster.kubeconfigPath });
-  const kubectl = (...args: string[]) => cluster.kubectl('-n', namespace, ...args);
+  let kubectl: TestCluster['kubectl'];
 
   beforeAll(async () => {
-    cluster = await chartCluster('0.1.0');
+    const cluster = await chartCluster('0.1.0');
+    const platform = new InstalledChart(cluster);
+    kubectl = (...args) => platform.kubectl(...args);
     await cluster.apply({
       apiVersion: 'v1',
       kind: 'PersistentVolumeClaim',
@@ -21,7 +22,7 @@ describeUnless(whyNoNode())('the CronJob of backups on a node', () => {
       ...(await externalDatabase(cluster)),
       backup: { enabled: true, claim: 'backups', keep: 1 },
     };
-    await here('install', 'sandlot', chart, '-f', await valuesFile(values), '--wait', '--timeout', '4m');
+    await platform.put('install', chart, values);
   }, 400_000);
 
   const run = async (name: string): Promise<string> => {

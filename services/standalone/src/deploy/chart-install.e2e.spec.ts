@@ -4,26 +4,21 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { whyNoNode, type TestCluster } from '@sandlot/testbed';
 import { describeUnless, waitFor } from '@sandlot/testing';
-import { chart, helm, valuesFile } from './testing/chart.js';
+import { chart } from './testing/chart.js';
 import { chartCluster, namespace } from './testing/chart-cluster.js';
 import { scripts } from './testing/cluster-scripts.js';
+import { InstalledChart } from './testing/installed-chart.js';
 import { repositoryPath } from './testing/repository-file.js';
 
 describeUnless(whyNoNode())('the Helm chart on a node', () => {
   let cluster: TestCluster;
-  const here = (...args: string[]) => helm([...args, '--namespace', namespace], { KUBECONFIG: cluster.kubeconfigPath });
-  const state = async () =>
-    (await Promise.all([
-      cluster.kubectl('get', 'pods', '-A', '-o', 'wide'),
-      cluster.kubectl('get', 'events', '-A', '-o', 'custom-columns=:.involvedObject.name,:.reason,:.message'),
-      ...['auth', 'provisioner', 'audit', 'gateway', 'proxy', 'setup', 'nats', 'postgresql'].map((component) =>
-        cluster.kubectl('logs', '-n', namespace, '-l', `app.kubernetes.io/component=${component}`, '--all-containers', '--tail=10').catch(String),
-      ),
-    ])).join('\n'); // prettier-ignore
+  let platform: InstalledChart;
+  const ask: InstalledChart['ask'] = (...args) => platform.ask(...args);
 
   beforeAll(async () => {
     // The second is no newer: what changes is the rollout that a tag causes.
     cluster = await chartCluster('0.1.0', '0.1.1');
+    platform = new InstalledChart(cluster);
   }, 300_000);
 
   const values = {
@@ -34,34 +29,15 @@ describeUnless(whyNoNode())('the Helm chart on a node', () => {
       defaults: { cpuRequest: '10m', memoryRequest: '32Mi' },
     },
   };
-  /** Of a pod that a Service would lead to. */
-  const readyProxy = async (): Promise<string> => {
-    const slices = `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices?labelSelector=kubernetes.io/service-name%3Dsandlot`;
-    const { items } = (await cluster.request('GET', slices)) as {
-      items: { endpoints?: { addresses: string[]; conditions: { ready?: boolean } }[] }[];
-    };
-    const ready = items.flatMap(({ endpoints }) => endpoints ?? []).find(({ conditions }) => conditions.ready);
-    if (!ready) throw new Error('no proxy is ready');
-    return ready.addresses[0]!;
-  };
-  const ask = async (method: string, path: string, body?: object): Promise<Record<string, unknown>> => {
-    const headers = { authorization: `Bearer ${await adminKey()}`, prefer: 'wait=60', ...(body && { 'content-type': 'application/json' }) };
-    const answer = await fetch(`http://${await readyProxy()}:8080${path}`, {
-      method,
-      headers,
-      ...(body && { body: JSON.stringify(body) }),
-    });
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(`${method} ${path} was answered ${answer.status}: ${text}`);
-    return JSON.parse(text) as Record<string, unknown>;
-  };
   /** A tunnel to the sandbox that is open for as long as a command in it takes, 3 s. */
   const tunnel = async (sandbox: string): Promise<void> => {
-    const socket = connect(8080, await readyProxy());
+    const socket = connect(8080, await platform.readyProxy());
     let said = '';
     socket.setEncoding('latin1').on('data', (data: string) => (said += data));
     const body = JSON.stringify({ command: 'sleep 3; echo through' });
-    socket.write(`CONNECT ${sandbox}:8888 HTTP/1.1\r\nhost: ${sandbox}:8888\r\nproxy-authorization: Bearer ${await adminKey()}\r\n\r\n`);
+    socket.write(
+      `CONNECT ${sandbox}:8888 HTTP/1.1\r\nhost: ${sandbox}:8888\r\nproxy-authorization: Bearer ${await platform.adminKey()}\r\n\r\n`,
+    );
     await once(socket, 'data');
     if (!said.startsWith('HTTP/1.1 200')) throw new Error(`the tunnel was refused: ${said.slice(0, 200)}`);
     socket.write(
@@ -83,25 +59,15 @@ describeUnless(whyNoNode())('the Helm chart on a node', () => {
       (await readdir(folder)).find((file) => file.endsWith('.tgz'))!,
     );
   };
-  const adminKey = async () => {
-    const { data } = (await cluster.request('GET', `/api/v1/namespaces/${namespace}/secrets/sandlot-admin-key`)) as {
-      data: Record<string, string>;
-    };
-    return Buffer.from(data['admin.key']!, 'base64').toString();
-  };
-  const withState = <T>(work: Promise<T>): Promise<T> =>
-    work.catch(async (error: Error) => {
-      throw new Error(`${error.message}\n${await state()}`, { cause: error });
-    });
 
   it('is installed by one command, and lets its administrator make a sandbox and run code in it (S2-41)', async () => {
-    await withState(here('install', 'sandlot', chart, '-f', await valuesFile(values), '--wait', '--timeout', '4m'));
-    expect(await withState(here('test', 'sandlot', '--timeout', '2m'))).toMatch(/Phase:\s+Succeeded/);
+    await platform.put('install', chart, values);
+    expect(await platform.helm('test', 'sandlot', '--timeout', '2m')).toMatch(/Phase:\s+Succeeded/);
   }, 400_000);
 
   it('is upgraded from the previous version of the chart: no call and no tunnel fails, and 20 sandboxes are not touched', async () => {
-    await withState(here('upgrade', 'sandlot', await previousChart(), '-f', await valuesFile(values), '--wait', '--timeout', '4m'));
-    expect(await withState(ask('POST', '/api/v1/sandboxes', { name: 'kept' }))).toMatchObject({ state: 'running' });
+    await platform.put('upgrade', await previousChart(), values);
+    expect(await platform.withState(ask('POST', '/api/v1/sandboxes', { name: 'kept' }))).toMatchObject({ state: 'running' });
     await ask('POST', '/proxy/kept/execute', { command: 'echo hello > /workspace/file' });
     const others = Array.from({ length: 19 }, (_, n) => `s${n}`);
     // A few at a time, and again where a busy node left open what became of it.
@@ -111,7 +77,7 @@ describeUnless(whyNoNode())('the Helm chart on a node', () => {
       await Promise.all(missing.slice(0, 5).map((name) => ask('POST', '/api/v1/sandboxes', { name }).catch(String)));
       return items.filter(({ state }) => state === 'running').length;
     };
-    await withState(waitFor(running, { within: 180_000, every: 500, describe: '20 running sandboxes' }, (count) => count === 20));
+    await platform.withState(waitFor(running, { within: 180_000, every: 500, describe: '20 running sandboxes' }, (count) => count === 20));
     const { namespace: home } = await ask('GET', '/api/v1/sandboxes/kept');
     const natsConfig = async () =>
       cluster.kubectl('get', 'statefulset', '-n', namespace, 'sandlot-nats', '-o', 'jsonpath={.spec.template.metadata.annotations}');
@@ -138,7 +104,7 @@ describeUnless(whyNoNode())('the Helm chart on a node', () => {
       go('tunnels', () => tunnel('s2')),
     ];
     const newer = { ...values, image: { tag: '0.1.1' } };
-    await withState(here('upgrade', 'sandlot', chart, '-f', await valuesFile(newer), '--wait', '--timeout', '4m')).finally(() => {
+    await platform.put('upgrade', chart, newer).finally(() => {
       upgrade.done = true;
     });
     await Promise.all(asking);
@@ -152,12 +118,12 @@ describeUnless(whyNoNode())('the Helm chart on a node', () => {
     expect(through.tunnels).toBeGreaterThan(3);
     expect(await podsOf(String(home), '')).toEqual(before.sandboxes);
     expect(await ask('POST', '/proxy/kept/execute', { command: 'cat /workspace/file' })).toMatchObject({ stdout: 'hello\n' });
-    expect(await withState(here('test', 'sandlot', '--timeout', '2m'))).toMatch(/Phase:\s+Succeeded/);
+    expect(await platform.helm('test', 'sandlot', '--timeout', '2m')).toMatch(/Phase:\s+Succeeded/);
   }, 600_000);
 
   it('is verified, and rolled back to the previous version of the chart, with its sandboxes', async () => {
     const script = await scripts(cluster.kubeconfigPath);
-    await withState(here('rollback', 'sandlot', '2', '--wait', '--timeout', '4m'));
+    await platform.helm('rollback', 'sandlot', '2', '--wait', '--timeout', '4m');
     const images = await cluster.kubectl('get', 'deployments', '-n', namespace, '-o', 'jsonpath={..image}');
     expect(new Set(images.trim().split(' '))).toEqual(new Set(['sandlot/platform:0.1.0']));
     // Deployed already, in another version than the one that is here: it would be deployed again.
@@ -167,30 +133,36 @@ describeUnless(whyNoNode())('the Helm chart on a node', () => {
       code: 0,
       stdout: expect.stringContaining('"status":"ok"'),
     });
-    expect(await withState(ask('POST', '/proxy/kept/execute', { command: 'cat /workspace/file' }))).toMatchObject({ stdout: 'hello\n' });
-    expect(await withState(ask('POST', '/proxy/s18/execute', { command: 'echo there' }))).toMatchObject({ stdout: 'there\n' });
+    expect(await platform.withState(ask('POST', '/proxy/kept/execute', { command: 'cat /workspace/file' }))).toMatchObject({
+      stdout: 'hello\n',
+    });
+    expect(await platform.withState(ask('POST', '/proxy/s18/execute', { command: 'echo there' }))).toMatchObject({ stdout: 'there\n' });
   }, 400_000);
 
   it('leads to a sandbox by the name of its Service, also when its pod is another one with another address (S2-05)', async () => {
-    const { namespace: home, service } = await withState(ask('GET', '/api/v1/sandboxes/kept'));
+    const { namespace: home, service } = await platform.withState(ask('GET', '/api/v1/sandboxes/kept'));
     expect(service).toBe(`kept-0.kept.${String(home)}.svc`);
     const pod = async () => (await cluster.request('GET', `/api/v1/namespaces/${String(home)}/pods/kept-0`)).status.podIP as string;
     const before = await pod();
-    await withState(ask('POST', '/api/v1/sandboxes/kept/pause'));
-    expect(await withState(ask('POST', '/api/v1/sandboxes/kept/resume'))).toMatchObject({ state: 'running', service });
+    await platform.withState(ask('POST', '/api/v1/sandboxes/kept/pause'));
+    expect(await platform.withState(ask('POST', '/api/v1/sandboxes/kept/resume'))).toMatchObject({ state: 'running', service });
     expect(await pod()).not.toBe(before);
-    expect(await withState(ask('POST', '/proxy/kept/execute', { command: 'cat /workspace/file' }))).toMatchObject({ stdout: 'hello\n' });
+    expect(await platform.withState(ask('POST', '/proxy/kept/execute', { command: 'cat /workspace/file' }))).toMatchObject({
+      stdout: 'hello\n',
+    });
   }, 200_000);
 
   it('goes on with everything when it is uninstalled and installed again', async () => {
-    const key = await adminKey();
+    const key = await platform.adminKey();
     const script = await scripts(cluster.kubeconfigPath);
     expect(await script('teardown.sh', ['--yes'])).toMatchObject({ code: 0 });
-    await withState(here('install', 'sandlot', chart, '-f', await valuesFile(values), '--wait', '--timeout', '4m'));
+    await platform.put('install', chart, values);
     const again = await script('deploy-all.sh', ['--set', 'image.tag=0.1.1'], { env: { RESUME: 'auto' } });
     expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('sandlot: is deployed already') });
-    expect(await adminKey()).toBe(key);
-    expect(await withState(ask('GET', '/api/v1/sandboxes/kept'))).toMatchObject({ name: 'kept', state: 'running' });
-    expect(await withState(ask('POST', '/proxy/kept/execute', { command: 'cat /workspace/file' }))).toMatchObject({ stdout: 'hello\n' });
+    expect(await platform.adminKey()).toBe(key);
+    expect(await platform.withState(ask('GET', '/api/v1/sandboxes/kept'))).toMatchObject({ name: 'kept', state: 'running' });
+    expect(await platform.withState(ask('POST', '/proxy/kept/execute', { command: 'cat /workspace/file' }))).toMatchObject({
+      stdout: 'hello\n',
+    });
   }, 400_000);
 });

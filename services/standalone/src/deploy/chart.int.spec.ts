@@ -277,6 +277,25 @@ describe('the Helm chart', () => {
     await expect(render({ backup: { enabled: true } })).rejects.toThrow('backup.enabled needs backup.claim, or backup.place');
   });
 
+  it('puts a backup back while no service runs, as the identity that may', async () => {
+    const values = { backup: { claim: 'backups', restore: '20261127T021700Z' }, proxy: { autoscaling: { enabled: true } } };
+    const objects = await manifests(values);
+    const job = objects.find(({ metadata }) => metadata.name === 'sandlot-restore-1')!['spec'] as { template: PodTemplate };
+    const [container] = job.template.spec.containers;
+    expect(container!.args).toEqual([
+      'services/admin/dist/main.js', 'restore', '/backups', '20261127T021700Z', '--replace', '--yes',
+    ]); // prettier-ignore
+    for (const key of ['restorer.nk', 'master.key', 'migrated']) expect(JSON.stringify(job.template.spec.volumes)).toContain(key);
+    const settings = container!.env!.map(({ name, value }) => [name, value!]);
+    expect(complaints('admin', Object.fromEntries(settings))).toEqual([]);
+    const replicas = objects.filter(({ kind }) => kind === 'Deployment').map(({ spec }) => (spec as { replicas: number }).replicas);
+    expect(replicas).toEqual([0, 0, 0, 0, 0]);
+    expect(objects.map(({ kind }) => kind)).not.toContain('HorizontalPodAutoscaler');
+    expect(objects.map(({ kind }) => kind)).not.toContain('CronJob');
+    await expect(render({ backup: { restore: 'latest' } })).rejects.toThrow('backup.restore needs backup.claim, or backup.place');
+    await expect(render({ backup: { claim: 'backups', restore: 'yesterday' } })).rejects.toThrow('backup/restore');
+  });
+
   it('says in NOTES how to get in, and warns of what an evaluation leaves open', async () => {
     const notes = await helm(['install', 'sandlot', chart, '--namespace', 'sandlot', '--dry-run=client']);
     expect(notes).toContain('kubectl port-forward -n sandlot service/sandlot 8080:80');

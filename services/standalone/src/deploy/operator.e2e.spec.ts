@@ -1,0 +1,108 @@
+import { whyNoNode, type TestCluster } from '@sandlot/testbed';
+import { describeUnless, waitFor } from '@sandlot/testing';
+import { chart } from './testing/chart.js';
+import { chartCluster, namespace } from './testing/chart-cluster.js';
+import { InstalledChart } from './testing/installed-chart.js';
+
+/* What goes wrong at night, on purpose: an operator finds the cause by its code in the platform's health, and everything is there again. */
+describeUnless(whyNoNode())('an operator of the chart on a node', () => {
+  let cluster: TestCluster;
+  let platform: InstalledChart;
+  let alice: string;
+  let home: string;
+  const values = { service: { port: 8080 }, backup: { enabled: true, claim: 'backups' } };
+
+  beforeAll(async () => {
+    cluster = await chartCluster('0.1.0');
+    platform = new InstalledChart(cluster);
+    await cluster.apply({
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { name: 'backups', namespace },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+    });
+    await platform.put('install', chart, values);
+    const { id } = await platform.ask('POST', '/api/v1/admin/users', { username: 'alice', email: 'alice@example.com' });
+    const { key } = await platform.ask('POST', `/api/v1/admin/users/${String(id)}/apikeys`, { name: 'laptop' });
+    alice = String(key);
+    const { namespace: made } = await platform.ask('POST', '/api/v1/sandboxes', { name: 's1' }, alice);
+    home = String(made);
+    await run('echo hello >/workspace/file');
+  }, 400_000);
+
+  const run = (command: string) => platform.ask('POST', '/proxy/s1/execute', { command }, alice);
+  const codes = async (): Promise<string[]> => {
+    const { items } = (await platform.ask('GET', '/api/v1/admin/health')) as { items: { code: string }[] };
+    return items.map(({ code }) => code);
+  };
+  const actions = async (filter: string): Promise<string[]> => {
+    const { items } = (await platform.ask('GET', `/api/v1/audit-logs?${filter}`)) as { items: { action: string }[] };
+    return items.map(({ action }) => action);
+  };
+  const found = (code: string) =>
+    platform.withState(waitFor(codes, { within: 60_000, every: 500, describe: `the code ${code}` }, (all) => all.includes(code)));
+  const gone = (code: string) =>
+    platform.withState(waitFor(codes, { within: 90_000, every: 500, describe: `the end of ${code}` }, (all) => !all.includes(code)));
+  const scale = (name: string, replicas: number) => platform.kubectl('scale', 'statefulset', name, `--replicas=${replicas}`);
+  const ended = async (job: string) => {
+    const conditions = () => platform.kubectl('get', 'job', job, '-o', 'jsonpath={.status.conditions[?(@.status=="True")].type}');
+    const end = waitFor(conditions, { within: 180_000, every: 500, describe: `the Job ${job} to end` }, (all) =>
+      /Complete|Failed/.test(all),
+    );
+    expect(await platform.withState(end)).toContain('Complete');
+  };
+
+  it('finds a lost database by its code, while sandboxes answer and pause as before', async () => {
+    await scale('sandlot-postgresql', 0);
+    await found('SL-DB-01');
+    expect(await run('cat /workspace/file')).toMatchObject({ stdout: 'hello\n' });
+    await scale('sandlot-postgresql', 1);
+    await gone('SL-DB-01');
+    expect(await platform.ask('GET', '/api/v1/sandboxes', undefined, alice)).toMatchObject({ items: [{ name: 's1' }] });
+  }, 300_000);
+
+  it('finds a lost NATS by its code, while known sandboxes answer', async () => {
+    await scale('sandlot-nats', 0);
+    await found('SL-NATS-02');
+    expect(await run('cat /workspace/file')).toMatchObject({ stdout: 'hello\n' });
+    await scale('sandlot-nats', 1);
+    await gone('SL-NATS-02');
+    await gone('SL-SVC-01');
+  }, 300_000);
+
+  it('finds in the trail what was repaired after a namespace was deleted: it is there again, with its sandbox', async () => {
+    const { uid } = (await cluster.request('GET', `/api/v1/namespaces/${home}`)).metadata as { uid: string };
+    await cluster.kubectl('delete', 'namespace', home, '--wait=false');
+    const again = async () => (await cluster.request('GET', `/api/v1/namespaces/${home}`).catch(() => undefined))?.metadata?.uid as string;
+    await platform.withState(
+      waitFor(again, { within: 120_000, every: 500, describe: 'another namespace' }, (now) => now !== undefined && now !== uid),
+    );
+    const ready = () => run('echo there').catch((error: Error) => ({ stdout: error.message }));
+    await platform.withState(
+      waitFor(ready, { within: 120_000, every: 500, describe: 'the sandbox' }, ({ stdout }) => stdout === 'there\n'),
+    );
+    // PostgreSQL is another pod by now: who asks first may still meet a connection to the one that has gone, and asks again.
+    const trail = () => actions('limit=200').catch((): string[] => []);
+    await platform.withState(
+      waitFor(trail, { within: 60_000, every: 1_000, describe: 'what was repaired' }, (all) => all.includes('namespace.drift-repaired')),
+    );
+    await run('echo hello >/workspace/file');
+  }, 300_000);
+
+  it('puts a backup into a fresh installation, and finds everybody and everything again', async () => {
+    await platform.kubectl('create', 'job', 'backup', '--from=cronjob/sandlot-backup');
+    await ended('backup');
+    await platform.helm('uninstall', 'sandlot', '--wait');
+    await platform.kubectl('delete', 'pvc', 'data-sandlot-nats-0', 'data-sandlot-postgresql-0');
+    await platform.kubectl('delete', 'configmap', 'sandlot-migrations', '--ignore-not-found');
+    const secrets = ['nats-identities', 'identity-key', 'postgresql', 'database-urls'].map((name) => `sandlot-${name}`);
+    await platform.kubectl('delete', 'secret', '--ignore-not-found', ...secrets);
+
+    await platform.put('install', chart, { ...values, backup: { ...values.backup, restore: 'latest' } });
+    await ended('sandlot-restore-1');
+    await platform.put('upgrade', chart, values);
+    expect(await actions('actor=admin')).toEqual(expect.arrayContaining(['user.created', 'apikey.created']));
+    expect(await platform.ask('GET', '/api/v1/sandboxes', undefined, alice)).toMatchObject({ items: [{ name: 's1', state: 'running' }] });
+    expect(await run('cat /workspace/file')).toMatchObject({ stdout: 'hello\n' });
+  }, 600_000);
+});
