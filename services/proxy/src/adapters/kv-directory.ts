@@ -20,11 +20,12 @@ import { LRUCache } from 'lru-cache';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { z } from 'zod';
 import { DirectoryUnavailable, type Answer, type Directory } from '../directory.js';
+import { RecordStore } from './record-store.js';
 
 export interface KvDirectoryOptions {
   /** Whether sandboxes that somebody else made are reached. Default false. */
   discovery?: boolean;
-  /** Records kept per bucket; the least recently used goes first. Default 200,000: 100,000 keys and their users. */
+  /** Records kept per bucket; which goes first: see RecordStoreOptions. Default 200,000: 100,000 keys and their users. */
   maxRecords?: number;
   /** Milliseconds for which it is remembered that there is no such record; the watch ends it at once. Default 2000. */
   missingForMs?: number;
@@ -119,7 +120,7 @@ class CachedBucket<Value extends object> {
   watching = false;
   hits = 0;
   misses = 0;
-  private readonly records: LRUCache<string, { value: Value | undefined; revision: number }>;
+  private records: RecordStore<Value>;
   private readonly missing: LRUCache<string, true>;
   private readonly listeners = new Map<string, Set<(value: Value | undefined) => void>>();
   private readonly allListeners = new Set<(value: Value) => void>();
@@ -138,7 +139,7 @@ class CachedBucket<Value extends object> {
     private readonly schemaOf: (key: string) => z.ZodType,
     private readonly options: KvDirectoryOptions,
   ) {
-    this.records = new LRUCache({ max: options.maxRecords ?? 200_000 });
+    this.records = this.nothingKnown();
     this.missing = new LRUCache({ max: MAX_MISSING, ttl: options.missingForMs ?? 2000 });
     this.link = watchLink(connection);
     this.link.onChange((isUp) => isUp && this.watch?.stop());
@@ -146,7 +147,7 @@ class CachedBucket<Value extends object> {
   }
 
   find(key: string): Answer<Value> {
-    const known = this.records.get(key);
+    const known = this.records.find(key);
     if (known || this.missing.has(key)) {
       this.hits++;
       return known?.value;
@@ -159,7 +160,7 @@ class CachedBucket<Value extends object> {
     try {
       return await (this.lookups.get(key) ?? this.lookUp(key));
     } catch (error) {
-      if (error instanceof DirectoryUnavailable) return this.records.get(key)?.value;
+      if (error instanceof DirectoryUnavailable) return this.records.peek(key);
       throw error;
     }
   }
@@ -203,7 +204,7 @@ class CachedBucket<Value extends object> {
       const entry = await Promise.race([this.open().then((bucket) => bucket.get(key)), late]);
       if (entry) this.keep(key, entry.operation === 'PUT' ? entry.string() : undefined, entry.revision);
       // The watch may have brought something newer meanwhile.
-      const kept = this.records.get(key);
+      const kept = this.records.find(key);
       if (!kept) this.missing.set(key, true);
       return kept?.value;
     } catch (cause) {
@@ -214,10 +215,10 @@ class CachedBucket<Value extends object> {
   }
 
   private keep(key: string, text: string | undefined, revision: number): void {
-    if ((this.records.peek(key)?.revision ?? 0) >= revision) return;
+    if (this.records.revisionOf(key) >= revision) return;
     this.missing.delete(key);
     const value = text === undefined ? undefined : this.parse(key, text);
-    this.records.set(key, { value, revision });
+    this.records.set(key, value, revision);
     for (const listener of this.listeners.get(key) ?? []) listener(value);
   }
 
@@ -248,7 +249,7 @@ class CachedBucket<Value extends object> {
     const bucket = await this.open();
     const { created, state } = (await bucket.status()).streamInfo;
     if (created !== this.made || state.last_seq < this.seen) {
-      this.records.clear();
+      this.records = this.nothingKnown();
       this.missing.clear();
       this.seen = state.last_seq;
       this.made = created;
@@ -260,9 +261,13 @@ class CachedBucket<Value extends object> {
     for await (const entry of watch) {
       this.seen = Math.max(this.seen, entry.revision);
       this.keep(entry.key, entry.operation === 'PUT' ? entry.string() : undefined, entry.revision);
-      const value = this.records.peek(entry.key)?.value;
+      const value = this.records.peek(entry.key);
       if (value) for (const listener of this.allListeners) listener(value);
     }
+  }
+
+  private nothingKnown(): RecordStore<Value> {
+    return new RecordStore({ maxRecords: this.options.maxRecords ?? 200_000 });
   }
 
   private open(): Promise<KV> {
