@@ -3,9 +3,9 @@ import { Body, Controller, Get, HttpCode, Module, Param, Post, Query, Unauthoriz
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DomainError } from '@sandlot/kernel';
 import { z } from 'zod';
+import { createHttpApp } from './http-app.js';
 import {
   Caller,
-  createHttpApp,
   Health,
   IDENTITY_HEADER,
   logger,

@@ -4,7 +4,6 @@ export * from './conditions.js';
 export * from './config.js';
 export * from './health.js';
 export * from './hot-histogram.js';
-export * from './http-app.js';
 export * from './identity.js';
 export * from './preview-pass.js';
 export * from './known-settings.js';

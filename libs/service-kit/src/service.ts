@@ -8,7 +8,7 @@ import { armCrashPoint, type CrashPoint } from '@sandlot/kernel';
 import { answerConditions, Conditions } from './conditions.js';
 import { loadConfig, type ConfigDefinition, type ConfigOf, type Environment, type LoadedConfig } from './config.js';
 import { Health } from './health.js';
-import { createHttpApp, drainHttp, type HttpAppOptions } from './http-app.js';
+import type { HttpAppOptions } from './http-app.js';
 import { logger, NestLog } from './logging.js';
 import { connectNats, type NatsConfig } from './nats.js';
 import { watchLink } from './nats-link.js';
@@ -185,9 +185,9 @@ async function startApp<Definition extends ConfigDefinition>(
   undo: (() => Promise<unknown>)[],
 ): Promise<{ app: INestApplication; url?: string }> {
   const module = { module: ServiceModule, imports: [KitModule.with(kit), await definition.module(kit)] };
-  const http = definition.http?.(kit);
-  const httpApp = http && (await createHttpApp(module, http));
-  const app = httpApp ?? (await NestFactory.create(module, new NoopHttpAdapter(), { abortOnError: false, logger: new NestLog() }));
+  const options = definition.http?.(kit);
+  const http = options && (await makeHttp(module, options));
+  const app = http?.app ?? (await NestFactory.create(module, new NoopHttpAdapter(), { abortOnError: false, logger: new NestLog() }));
   undo.push(() => app.close());
   await definition.prepare?.(app, kit);
   const rpc = new RpcServer(kit.nats, kit.name, graceMs);
@@ -196,9 +196,16 @@ async function startApp<Definition extends ConfigDefinition>(
   await app.init();
   undo.push(() => Promise.all(strategies.map((strategy) => strategy.close() as unknown)));
   await app.startAllMicroservices();
-  if (!httpApp) return { app };
-  undo.push(() => drainHttp(httpApp, graceMs));
-  return { app, url: await listen(httpApp, http.port, http.host) };
+  if (!http) return { app };
+  undo.push(() => http.drain(graceMs));
+  return { app, url: await http.listen() };
+}
+
+/** Fastify is loaded by those that serve HTTP on it only: it takes some MB, and of five services the gateway alone needs it. */
+async function makeHttp(module: DynamicModule, { port, host, ...options }: HttpAppOptions & { port: number; host: string }) {
+  const { createHttpApp, drainHttp } = await import('./http-app.js');
+  const app = await createHttpApp(module, options);
+  return { app, listen: () => listen(app, port, host), drain: (graceMs: number) => drainHttp(app, graceMs) };
 }
 
 async function listen(app: NestFastifyApplication, port: number, host: string): Promise<string> {
