@@ -34,6 +34,7 @@ describe('the limits of several proxies', () => {
         limits[i]!.close();
         await connection.close();
       });
+      await connection.flush(); // by then it hears what is told
     }
     atEnd(() => network.close());
   });
