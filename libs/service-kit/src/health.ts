@@ -10,14 +10,19 @@ export interface ReadinessReport {
 /** How long a check may take, in ms, before it counts as failed. */
 const checkTimeoutMs = 2_000;
 
+export interface ReadinessOptions {
+  /** Whether it only stands in the report. For what all processes of a service lose at once, while each can still do part of its work. */
+  readonly onlyReported?: boolean;
+}
+
 /** Whether this process may be sent work. It may not before `started`, while a check fails, and from `drain` on. */
 export class Health {
-  private readonly checks = new Map<string, ReadinessCheck>();
+  private readonly checks = new Map<string, ReadinessOptions & { check: ReadinessCheck }>();
   private state: 'starting' | 'running' | 'draining' = 'starting';
 
   /** @param name unique; a later check of the same name replaces the earlier */
-  add(name: string, check: ReadinessCheck): void {
-    this.checks.set(name, check);
+  add(name: string, check: ReadinessCheck, options: ReadinessOptions = {}): void {
+    this.checks.set(name, { check, ...options });
   }
 
   started(): void {
@@ -33,10 +38,15 @@ export class Health {
   }
 
   async readiness(): Promise<ReadinessReport> {
-    const results = await Promise.all([...this.checks].map(async ([name, check]) => ({ name, failure: await failureOf(check) })));
+    const results = await Promise.all(
+      [...this.checks].map(async ([name, { check, onlyReported }]) => ({ name, onlyReported, failure: await failureOf(check) })),
+    );
     const lines = results.map(({ name, failure }) => (failure === undefined ? `[+]${name} ok` : `[-]${name} ${failure}`));
     if (this.state !== 'running') lines.push(`[-]${this.state}`);
-    return { ready: this.state === 'running' && results.every(({ failure }) => failure === undefined), lines };
+    return {
+      ready: this.state === 'running' && results.every(({ failure, onlyReported }) => failure === undefined || onlyReported),
+      lines,
+    };
   }
 }
 

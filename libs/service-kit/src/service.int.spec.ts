@@ -165,6 +165,19 @@ describe('a service', () => {
     await waitFor(async () => (await service.health.readiness()).ready);
     await service.close();
   });
+
+  it('stays ready while NATS is away, and says that it is, where it serves without', async () => {
+    const nats = await startTestNats();
+    const service = await startService({ ...withHttp, servesWithoutNats: true }, { ...env, SANDLOT_NATS_URL: nats.url });
+    await nats.kill();
+    const report = await waitFor(
+      () => service.health.readiness(),
+      { describe: 'word that NATS is away' },
+      ({ lines }) => lines.includes('[-]nats not connected'),
+    );
+    expect(report.ready).toBe(true);
+    await service.close();
+  });
 });
 
 describe('the connection to NATS', () => {

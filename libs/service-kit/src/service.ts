@@ -32,6 +32,11 @@ export interface ServiceDefinition<Definition extends ConfigDefinition = ConfigD
   readonly name: string;
   /** Spreads commonSettings and natsSettings. */
   readonly config: Definition;
+  /**
+   * Stays ready while NATS is away. For those behind a port, which all lose NATS at once: what they can still answer must reach them, and they refuse
+   * the rest better than a load balancer without a backend.
+   */
+  readonly servesWithoutNats?: boolean;
   /** The service's module. What it may inject besides its own: see KitModule. */
   module(kit: ServiceKit<ConfigOf<Definition>>): DynamicModule | Type | Promise<DynamicModule | Type>;
   /** Transports besides the messages of `@Handles`; closed at the stop before anything else, and closing them twice must be harmless. */
@@ -127,7 +132,7 @@ async function start<Definition extends ConfigDefinition>(
     const metricsPort = await openOperations(name, values, env, health, sharedHealth, undo);
     const nats = await connectNats(values as unknown as NatsConfig, name, signal);
     undo.push(() => closeNats(nats));
-    addNatsCheck(health, nats);
+    addNatsCheck(health, nats, definition.servesWithoutNats);
     const eventStore = await JetStreamEventStore.open(nats);
     const conditions = new Conditions();
     const own = { commands: new Commands(eventStore), rpc: new RpcClient(nats), health, conditions };
@@ -223,11 +228,12 @@ async function listen(app: NestFastifyApplication, port: number, host: string): 
   return app.getUrl();
 }
 
-function addNatsCheck(health: Health, nats: NatsConnection): void {
+function addNatsCheck(health: Health, nats: NatsConnection, servesWithout = false): void {
   const link = watchLink(nats);
-  health.add('nats', () => {
+  const check = () => {
     if (!link.isUp) throw new Error('not connected');
-  });
+  };
+  health.add('nats', check, { onlyReported: servesWithout });
 }
 
 /** What was published last must still leave; a connection that is down has nothing to wait for. */

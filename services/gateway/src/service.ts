@@ -7,6 +7,7 @@ import { ApiDocument } from './openapi/api-document.js';
 export const gatewayService: ServiceDefinition<typeof gatewayConfig> = {
   name: 'gateway',
   config: gatewayConfig,
+  servesWithoutNats: true,
   module: gatewayModule,
   http: ({ config }) => ({
     port: config.SANDLOT_GATEWAY_PORT,

@@ -54,6 +54,7 @@ describe('the proxy service', () => {
     await nats.kill();
     await waitFor(async () => (await get('/proxy/other/')).status === 503, { describe: 'the loss to be noticed' });
     expect((await get('/proxy/s1/')).status).toBe(200);
+    expect((await service.health.readiness()).ready).toBe(true);
     await nats.restart();
     await waitFor(async () => (await get('/proxy/other/')).status === 404, { describe: 'NATS to be back' });
 

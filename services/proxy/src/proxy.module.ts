@@ -12,6 +12,7 @@ import {
   logger,
   passKey,
   signIdentity,
+  watchLink,
   type ConfigOf,
   type ServiceDefinition,
   type ServiceKit,
@@ -110,8 +111,9 @@ export class PublicPort implements OnApplicationBootstrap, BeforeApplicationShut
       const now = new Date();
       return [...accessConditions(recorder, now), ...(tlsFiles ? certificateConditions(tlsFiles, now) : [])];
     });
+    const link = watchLink(nats);
     health.add('directory', () => {
-      if (!this.directory.current) throw new Error('keys and routes are not being watched');
+      if (link.isUp && !this.directory.current) throw new Error('keys and routes are not being watched');
     });
     health.add('access records', () => {
       if (this.recorder.refusing) throw new Error('requests cannot be recorded and are refused');
@@ -197,5 +199,6 @@ export class ProxyModule {
 export const proxyService: ServiceDefinition<typeof proxyConfig> = {
   name: 'proxy',
   config: proxyConfig,
+  servesWithoutNats: true,
   module: (kit) => ProxyModule.with(kit),
 };

@@ -65,6 +65,8 @@ describeUnless(whyNoNode())('an operator of the chart on a node', () => {
     await scale('sandlot-nats', 0);
     await found('SL-NATS-02');
     expect(await run('cat /workspace/file')).toMatchObject({ stdout: 'hello\n' });
+    const readiness = await fetch(`http://${await platform.readyProxy()}:9090/readyz?verbose`);
+    expect([readiness.status, await readiness.text()]).toEqual([200, expect.stringContaining('[-]nats not connected')]);
     await scale('sandlot-nats', 1);
     await gone('SL-NATS-02');
     await gone('SL-SVC-01');
