@@ -277,13 +277,16 @@ describe('the Helm chart', () => {
     await expect(render({ backup: { enabled: true } })).rejects.toThrow('backup.enabled needs backup.claim, or backup.place');
   });
 
-  it('puts a backup back while no service runs, as the identity that may', async () => {
-    const values = { backup: { claim: 'backups', restore: '20261127T021700Z' }, proxy: { autoscaling: { enabled: true } } };
+  it.each([
+    [false, []],
+    [true, ['--replace', '--yes']],
+  ])('puts a backup back while no service runs, as the identity that may, over a log that has events: %s', async (replace, flags) => {
+    const values = { backup: { claim: 'backups', restore: '20261127T021700Z', replace }, proxy: { autoscaling: { enabled: true } } };
     const objects = await manifests(values);
     const job = objects.find(({ metadata }) => metadata.name === 'sandlot-restore-1')!['spec'] as { template: PodTemplate };
     const [container] = job.template.spec.containers;
     expect(container!.args).toEqual([
-      'services/admin/dist/main.js', 'restore', '/backups', '20261127T021700Z', '--replace', '--yes',
+      'services/admin/dist/main.js', 'restore', '/backups', '20261127T021700Z', ...flags,
     ]); // prettier-ignore
     for (const key of ['restorer.nk', 'master.key', 'migrated']) expect(JSON.stringify(job.template.spec.volumes)).toContain(key);
     const settings = container!.env!.map(({ name, value }) => [name, value!]);
@@ -294,6 +297,7 @@ describe('the Helm chart', () => {
     expect(objects.map(({ kind }) => kind)).not.toContain('CronJob');
     await expect(render({ backup: { restore: 'latest' } })).rejects.toThrow('backup.restore needs backup.claim, or backup.place');
     await expect(render({ backup: { claim: 'backups', restore: 'yesterday' } })).rejects.toThrow('backup/restore');
+    await expect(render({ backup: { replace: true } })).rejects.toThrow('backup.replace is true without backup.restore');
   });
 
   it('says in NOTES how to get in, and warns of what an evaluation leaves open', async () => {
