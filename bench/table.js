@@ -27,13 +27,17 @@ const goals = [
   },
   {
     folder: 'proxy',
-    what: 'The same, in parts of what Envoy takes in the same run without any of it',
+    what: 'The same, times what Envoy takes in the same run without any of it: 45 us where that takes 29',
+    unit: 'x',
+    atMost: 1.55,
+    of: ({ results }) => ratio(results, 'cpuMicroseconds', 'sandlot', 'envoy'),
+  },
+  {
+    folder: 'proxy',
+    what: 'The same, so that it is cheaper than Envoy',
     unit: 'x',
     atMost: 1,
-    of: ({ results }) => {
-      const [ours, theirs] = ['sandlot', 'envoy'].map((name) => results.find(({ part }) => part === name)?.cpuMicroseconds);
-      return +(ours / theirs).toFixed(2);
-    },
+    of: ({ results }) => ratio(results, 'cpuMicroseconds', 'sandlot', 'envoy'),
   },
   {
     folder: 'proxy/results/depth',
