@@ -31,5 +31,6 @@ export default {
   setupFiles: ['<rootDir>/jest.setup.mjs'],
   // A file grows the worker's heap by about 20 MB; recycle workers before they swap.
   workerIdleMemoryLimit: '1GB',
-  testTimeout: 30_000,
+  // A deadline for what hangs, not a measure: machines of CI are slow at times.
+  testTimeout: 120_000,
 };

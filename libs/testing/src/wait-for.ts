@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { setTimeout as pause } from 'node:timers/promises';
 
 export interface WaitOptions {
-  /** How long at most, in ms. Default 10 s. */
+  /** How long at most, in ms. Default 30 s. */
   within?: number;
   /** What is waited for, for the message: `the sandbox runs`. */
   describe?: string;
@@ -16,7 +16,7 @@ export interface WaitOptions {
  */
 export async function waitFor<T>(
   look: () => Promise<T> | T,
-  { within = 10_000, describe = 'the expected state', every = 20 }: WaitOptions = {},
+  { within = 30_000, describe = 'the expected state', every = 20 }: WaitOptions = {},
   accept: (seen: Awaited<T>) => boolean = Boolean,
 ): Promise<NonNullable<Awaited<T>>> {
   const deadline = performance.now() + within;
