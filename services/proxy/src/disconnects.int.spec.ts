@@ -44,7 +44,7 @@ describe('a client that goes', () => {
         describe: 'the request',
       });
       client[go]();
-      await waitFor(() => upstream.sockets.size === 0, { within: 1000, describe: 'the sandbox to see the end' });
+      await waitFor(() => upstream.sockets.size === 0, { describe: 'the sandbox to see the end' });
       await waitFor(() => proxy.records.at(-1), { describe: 'the record' });
       expect(proxy.records.at(-1)).toMatchObject({ status, reason: 'the client closed the connection' });
       expect(upstream.received.join('')).not.toContain('\r\n0\r\n\r\n');
@@ -60,7 +60,7 @@ describe('a client that goes', () => {
     client.write(`GET /proxy/s1/1 HTTP/1.1\r\n${HEAD()}\r\nGET /proxy/s1/2 HTTP/1.1\r\n${HEAD()}\r\n`);
     await waitFor(() => upstream.received.length === 2, { describe: 'both requests' });
     client.destroy();
-    await waitFor(() => upstream.sockets.size === 0, { within: 1000, describe: 'both connections to end' });
+    await waitFor(() => upstream.sockets.size === 0, { describe: 'both connections to end' });
     await waitFor(() => proxy.records.length === 2, { describe: 'both records' });
   });
 

@@ -206,7 +206,7 @@ describe('WebSockets', () => {
     client.write(handshake(proper, '/proxy/silent/'));
     await waitFor(() => upstream.received.some((text) => text.includes('\r\n\r\n')), { describe: 'the handshake at the sandbox' });
     client.end();
-    await waitFor(() => upstream.sockets.size === 0, { within: 1000, describe: 'the connection to the sandbox to close' });
+    await waitFor(() => upstream.sockets.size === 0, { describe: 'the connection to the sandbox to close' });
     await upstream.close();
   });
 });

@@ -172,7 +172,7 @@ describe('bad input', () => {
     succeeded(await alice.api.delete(`/api/me/apikeys/${made.id}`), 204);
     const revoked = await waitFor(
       () => admin.as(made.key).get('/api/me'),
-      { within: 1_000 },
+      {},
       ({ status }) => status === 401,
     );
     const unknown = await admin.as('slk_' + '0'.repeat(49)).get('/api/me');

@@ -35,18 +35,18 @@ describe('users and keys', () => {
   });
 
   it('S0-02 refuses a key from its expiry on, and tells only its holder why', async () => {
-    const expiresAt = new Date(Date.now() + 1_500).toISOString();
+    const expiresAt = new Date(Date.now() + 6_000).toISOString();
     const made = succeeded(await alice.api.post('/api/me/apikeys', { name: 'short', expiresAt }), 201).json<Key & { key: string }>();
     const short = admin.as(made.key);
     const before = await waitFor(
       () => short.get('/api/me'),
-      { within: 1_200 },
+      {},
       ({ status }) => status === 200,
     );
     expect(before.status).toBe(200);
     const reply = await waitFor(
       () => short.get('/api/me'),
-      { within: 5_000 },
+      {},
       ({ status }) => status === 401,
     );
     expect(reply.text).not.toContain('expired');
@@ -123,15 +123,15 @@ describe('users and keys', () => {
     refused(await admin.put(path, { displayName: 'Rob' }, { 'if-match': '"1"' }), 'VERSION_MISMATCH');
     expect((await admin.get(path, { 'if-none-match': '"2"' })).status).toBe(304);
     succeeded(await admin.put(path, { status: 'disabled' }), 200);
-    await waitFor(async () => refused(await bob.api.get('/api/me'), 'UNAUTHENTICATED'), { within: 1_000 });
+    await waitFor(async () => refused(await bob.api.get('/api/me'), 'UNAUTHENTICATED'));
     succeeded(await admin.patch(path, { status: 'active' }), 200);
-    await waitFor(async () => succeeded(await bob.api.get('/api/me'), 200), { within: 1_000 });
+    await waitFor(async () => succeeded(await bob.api.get('/api/me'), 200));
   });
 
   it('S0-18 deletes a user: the keys end, the name is never given out again, the bootstrap administrator stays', async () => {
     const dave = await newTenant(admin, 'dave');
     succeeded(await admin.delete(`/api/admin/users/${dave.user.id}`), 204);
-    await waitFor(async () => refused(await dave.api.get('/api/me'), 'UNAUTHENTICATED'), { within: 1_000 });
+    await waitFor(async () => refused(await dave.api.get('/api/me'), 'UNAUTHENTICATED'));
     refused(await admin.post('/api/admin/users', { username: 'dave' }), 'USERNAME_TAKEN');
     expect((await admin.get('/api/admin/users?limit=200')).text).not.toContain(dave.user.id);
     expect((await admin.get('/api/admin/users?status=deleted')).text).toContain(dave.user.id);
@@ -157,7 +157,7 @@ describe('users and keys', () => {
     const { items } = (await admin.get(`/api/admin/users/${frank.user.id}/apikeys`)).json<Page<Key>>();
     expect(items).toMatchObject([{ id: frank.keyId, name: 'laptop', status: 'active', lastFour: frank.key.slice(-4) }]);
     succeeded(await admin.delete(`/api/admin/apikeys/${frank.keyId}`), 204);
-    await waitFor(async () => refused(await frank.api.get('/api/me'), 'UNAUTHENTICATED'), { within: 1_000 });
+    await waitFor(async () => refused(await frank.api.get('/api/me'), 'UNAUTHENTICATED'));
     const after = (await admin.get(`/api/admin/users/${frank.user.id}/apikeys`)).json<Page<Key>>().items;
     expect(after).toMatchObject([{ id: frank.keyId, status: 'revoked' }]);
   });
@@ -166,7 +166,7 @@ describe('users and keys', () => {
     const grace = await newTenant(admin, 'grace');
     expect((await grace.api.get('/api/me')).json()).toMatchObject({ id: grace.user.id, username: 'grace', role: 'user' });
     const made = succeeded(await grace.api.post('/api/me/apikeys', { name: 'ci' }), 201).json<Key & { key: string }>();
-    await waitFor(async () => succeeded(await admin.as(made.key).get('/api/me'), 200), { within: 1_000 });
+    await waitFor(async () => succeeded(await admin.as(made.key).get('/api/me'), 200));
     const names = (await grace.api.get('/api/me/apikeys')).json<Page<Key>>().items.map(({ name }) => name);
     expect(names).toEqual(['ci', 'laptop']);
     const renamed = succeeded(await grace.api.patch(`/api/me/apikeys/${made.id}`, { name: 'build' }, { 'if-match': '"1"' }), 200);
@@ -175,7 +175,7 @@ describe('users and keys', () => {
     refused(await grace.api.delete(`/api/me/apikeys/${made.id}`, { 'if-match': '"1"' }), 'VERSION_MISMATCH');
     refused(await grace.api.delete(`/api/me/apikeys/${alice.keyId}`), 'KEY_NOT_FOUND');
     succeeded(await grace.api.delete(`/api/me/apikeys/${made.id}`), 204);
-    await waitFor(async () => refused(await admin.as(made.key).get('/api/me'), 'UNAUTHENTICATED'), { within: 1_000 });
+    await waitFor(async () => refused(await admin.as(made.key).get('/api/me'), 'UNAUTHENTICATED'));
   });
 
   it('tells when a key was last used, to the minute', async () => {

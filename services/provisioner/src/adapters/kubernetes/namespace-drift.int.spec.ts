@@ -70,7 +70,7 @@ describe("what is changed by hand in a user's namespace", () => {
     const woken = new Set<string>();
     runtime.watchNamespaces((owner, what) => owner === userId && void woken.add(what ?? 'namespace'));
     await edit(name);
-    await waitFor(() => woken.has(concern), { within: 5_000, describe: 'a wake-up' });
+    await waitFor(() => woken.has(concern), { describe: 'a wake-up' });
     const { object, path, ...told } = expected;
     const named = object === 'Namespace' ? `Namespace/${name}` : object;
     await waitFor(
