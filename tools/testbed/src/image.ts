@@ -24,13 +24,18 @@ export interface Image {
   /** `1000:1000`; a name would not tell the kubelet that it is not root. */
   user?: string;
   workingDir?: string;
+  /** By which it is asked to end. Default SIGTERM. */
+  stopSignal?: string;
 }
 
 const BLOCK = 512;
 const EXECUTABLE = 0o755;
 
 /** Writes a `docker save` archive of one layer, as `ctr images import` reads it, straight from the files. */
-export async function writeImage(file: string, { name, command, entrypoint, files, env = {}, user, workingDir }: Image): Promise<void> {
+export async function writeImage(
+  file: string,
+  { name, command, entrypoint, files, env = {}, user, workingDir, stopSignal }: Image,
+): Promise<void> {
   const entries = await Promise.all(files.map(measured));
   const layerSize = entries.reduce((sum, entry) => sum + entryBytes(entry), 2 * BLOCK);
   const out = createWriteStream(file);
@@ -59,6 +64,7 @@ export async function writeImage(file: string, { name, command, entrypoint, file
       Env: Object.entries({ PATH: '/usr/local/bin:/usr/bin:/bin', ...env }).map(([key, value]) => `${key}=${value}`),
       ...(user && { User: user }),
       ...(workingDir && { WorkingDir: workingDir }),
+      ...(stopSignal && { StopSignal: stopSignal }),
     },
     rootfs: { type: 'layers', diff_ids: [`sha256:${digest.digest('hex')}`] },
   };

@@ -44,6 +44,7 @@ export async function postgresImage(name = 'docker.io/library/postgres:18'): Pro
     entrypoint: [`${HOME}/entrypoint.sh`],
     command: [],
     user: '999:999',
+    stopSignal: 'SIGINT', // as the official image: by SIGTERM it would wait for its clients to go
     env: { PATH: `${HOME}/bin:/usr/local/bin:/bin` },
     files: [
       ...(await programs([

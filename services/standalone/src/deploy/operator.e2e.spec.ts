@@ -40,9 +40,9 @@ describeUnless(whyNoNode())('an operator of the chart on a node', () => {
     return items.map(({ action }) => action);
   };
   const found = (code: string) =>
-    platform.withState(waitFor(codes, { within: 60_000, every: 500, describe: `the code ${code}` }, (all) => all.includes(code)));
+    platform.withState(waitFor(codes, { within: 120_000, every: 500, describe: `the code ${code}` }, (all) => all.includes(code)));
   const gone = (code: string) =>
-    platform.withState(waitFor(codes, { within: 90_000, every: 500, describe: `the end of ${code}` }, (all) => !all.includes(code)));
+    platform.withState(waitFor(codes, { within: 120_000, every: 500, describe: `the end of ${code}` }, (all) => !all.includes(code)));
   const scale = (name: string, replicas: number) => platform.kubectl('scale', 'statefulset', name, `--replicas=${replicas}`);
   const ended = async (job: string) => {
     const conditions = () => platform.kubectl('get', 'job', job, '-o', 'jsonpath={.status.conditions[?(@.status=="True")].type}');
