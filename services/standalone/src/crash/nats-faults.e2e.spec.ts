@@ -45,7 +45,7 @@ describe('the disk of NATS', () => {
     'full: commands are refused with 503 and Retry-After, the health of the platform names it, nothing is lost, and freed space and a restart of NATS are the way out',
     async () => {
       const nats: NatsServer = await startTestNats({ binary: await natsServerBinary(), dataDir: join(mounted!, 'nats'), monitor: true });
-      const ballast = join(mounted, 'ballast');
+      const ballast = join(mounted!, 'ballast');
       await underLoad(
         { mode: 'standalone', env: { SANDLOT_NATS_URL: nats.url, SANDLOT_NATS_MONITORING_URLS: nats.monitorUrl! }, natsUrl: nats.url },
         async ({ platform, workload }) => {
