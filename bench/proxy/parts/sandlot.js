@@ -1,6 +1,6 @@
 // The data plane as it is served: key authentication, owner check, limits of what is under way, metrics and records on (in batches, as JSON; the publishing itself is NATS').
 import { createHmac } from 'node:crypto';
-import { DataPlane, TrafficMetrics } from '@sandlot/proxy';
+import { DataPlane, RecordBatches, TrafficMetrics } from '@sandlot/proxy';
 import { formatApiKey, hashApiKey } from '@sandlot/kernel';
 
 const key = formatApiKey(Buffer.alloc(32, 7));
@@ -20,18 +20,15 @@ const directory = {
   watchRoutes: () => () => undefined,
   watchCredentials: () => () => undefined,
 };
-let batch = [];
-let bytes = 0;
-const flush = () => {
-  bytes += Buffer.from(JSON.stringify(batch)).length;
-  batch = [];
-};
-setInterval(() => batch.length > 0 && flush(), 200);
+const batches = new RecordBatches();
+setInterval(() => {
+  while (batches.take());
+}, 50);
 const plane = new DataPlane({
   directory,
   signer: { sign: (identity) => createHmac('sha256', 'x').update(JSON.stringify(identity)).digest('base64url') },
   gatewayAddress: '127.0.0.1:9',
-  recorder: new TrafficMetrics({ record: (record) => batch.push(record) >= 500 && flush() }),
+  recorder: new TrafficMetrics({ record: (record) => batches.add(record) }),
   sandboxes: { allowLoopback: true },
   limits: { connectionsPerUser: 20_000, requestsPerUser: 20_000 },
   maxConnections: 20_000,

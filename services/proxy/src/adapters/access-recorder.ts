@@ -2,6 +2,7 @@ import { jetstream, type JetStreamClient } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { ACCESS_SUBJECT, type AccessRecord } from '@sandlot/contracts';
 import { setTimeout as pause } from 'node:timers/promises';
+import { RecordBatches, type RecordBatch } from '../record-batches.js';
 import type { Recorder } from '../record.js';
 
 export interface AccessRecorderOptions {
@@ -34,12 +35,13 @@ export class AccessRecorder implements Recorder {
   dropped = 0;
   /** When that was last, in ms since 1970. */
   droppedAt: number | undefined;
-  private buffer: AccessRecord[] = [];
+  /** Records that are not stored yet. */
+  buffered = 0;
+  private readonly batches: RecordBatches;
   private sending: Promise<void> | undefined;
   private stopping = false;
   private readonly batchSize: number;
   private readonly maxBuffered: number;
-  private readonly maxBytes: number;
   private readonly stream: JetStreamClient;
   private readonly timer: NodeJS.Timeout;
   private readonly refuse: boolean;
@@ -50,7 +52,8 @@ export class AccessRecorder implements Recorder {
     const { batchSize = 500, intervalMs = 200, maxBuffered = 50_000, overflow = 'drop', onDropped = () => undefined } = options;
     this.batchSize = batchSize;
     this.maxBuffered = maxBuffered;
-    this.maxBytes = options.maxBytes ?? (connection.info?.max_payload ?? 1024 * 1024) - HEADROOM_BYTES;
+    const maxBytes = options.maxBytes ?? (connection.info?.max_payload ?? 1024 * 1024) - HEADROOM_BYTES;
+    this.batches = new RecordBatches({ batchSize, maxBytes });
     this.refuse = overflow === 'refuse';
     this.onDropped = onDropped;
     this.stream = jetstream(connection, { timeout: PUBLISH_TIMEOUT_MS });
@@ -59,7 +62,8 @@ export class AccessRecorder implements Recorder {
 
   record(record: AccessRecord): void {
     if (this.full) return this.drop();
-    if (this.buffer.push(record) >= this.batchSize && !this.sending) setImmediate(() => this.send());
+    this.batches.add(record);
+    if (++this.buffered >= this.batchSize && !this.sending) setImmediate(() => this.send());
   }
 
   /** Whether there is no place for another record, and nothing may pass without. */
@@ -68,11 +72,7 @@ export class AccessRecorder implements Recorder {
   }
 
   get full(): boolean {
-    return this.buffer.length >= this.maxBuffered;
-  }
-
-  get buffered(): number {
-    return this.buffer.length;
+    return this.buffered >= this.maxBuffered;
   }
 
   /** Sends what is left, for at most `graceMs` milliseconds. */
@@ -93,30 +93,20 @@ export class AccessRecorder implements Recorder {
   }
 
   private send(): void {
-    if (this.buffer.length === 0) return;
     this.sending ??= this.sendAll().finally(() => (this.sending = undefined));
   }
 
   private async sendAll(): Promise<void> {
-    while (this.buffer.length > 0 && !this.stopping) {
-      const { payload, count, id } = this.nextBatch();
-      await this.publish(payload, id);
-      this.buffer.splice(0, count);
+    for (let batch = this.batches.take(); batch && !this.stopping; batch = this.batches.take()) {
+      await this.publish(batch);
+      this.buffered -= batch.count;
     }
   }
 
-  /** As many as fit: long paths and reasons must not make a message that NATS would never take. */
-  private nextBatch(): { payload: Buffer; count: number; id: string } {
-    for (let count = Math.min(this.batchSize, this.buffer.length); ; count = Math.ceil(count / 2)) {
-      const payload = Buffer.from(JSON.stringify(this.buffer.slice(0, count)));
-      if (payload.length <= this.maxBytes || count === 1) return { payload, count, id: this.buffer[0]!.id };
-    }
-  }
-
-  private async publish(payload: Buffer, msgID: string): Promise<void> {
+  private async publish({ payload, id }: RecordBatch): Promise<void> {
     while (!this.stopping) {
       try {
-        await this.stream.publish(ACCESS_SUBJECT, payload, { msgID });
+        await this.stream.publish(ACCESS_SUBJECT, payload, { msgID: id });
         return;
       } catch {
         await pause(RETRY_MS, undefined, { ref: false }); // NATS is away, or its disk is full: readiness and its own alarms say so
