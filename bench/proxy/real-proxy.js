@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
+import { jetstreamManager } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
-import { KEYS_BUCKET, keyRecordKey, routeKey, ROUTES_BUCKET, userRecordKey } from '@sandlot/contracts';
+import { ACCESS_STREAM, KEYS_BUCKET, keyRecordKey, routeKey, ROUTES_BUCKET, userRecordKey } from '@sandlot/contracts';
 import { freePort } from '@sandlot/testing';
 import { proxyFlags, proxyProgram } from './forwarders.js';
 
@@ -26,8 +27,9 @@ export async function spawnProxy(natsUrl) {
   return { port, pid: child.pid, ended, kill: () => child.kill('SIGKILL') };
 }
 
-/** The buckets that proxies read, as the services fill them. */
+/** The buckets that proxies read, as the services fill them, and the stream that takes their records. */
 export async function makeBuckets(connection) {
+  await (await jetstreamManager(connection)).streams.add({ name: ACCESS_STREAM, subjects: ['access.>'] });
   const manager = new Kvm(connection);
   const keys = await manager.create(KEYS_BUCKET, { allow_direct: true });
   const routes = await manager.create(ROUTES_BUCKET, { allow_direct: true });
