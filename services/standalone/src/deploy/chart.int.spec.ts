@@ -295,6 +295,8 @@ describe('the Helm chart', () => {
     expect(replicas).toEqual([0, 0, 0, 0, 0]);
     expect(objects.map(({ kind }) => kind)).not.toContain('HorizontalPodAutoscaler');
     expect(objects.map(({ kind }) => kind)).not.toContain('CronJob');
+    const syncs = async (values: object) => /sync_interval: (\S+)/.exec(await render(values))![1];
+    expect([await syncs({}), await syncs({ backup: { claim: 'backups', restore: 'latest' } })]).toEqual(['always', '2s']);
     await expect(render({ backup: { restore: 'latest' } })).rejects.toThrow('backup.restore needs backup.claim, or backup.place');
     await expect(render({ backup: { claim: 'backups', restore: 'yesterday' } })).rejects.toThrow('backup/restore');
     await expect(render({ backup: { replace: true } })).rejects.toThrow('backup.replace is true without backup.restore');
