@@ -3,6 +3,7 @@ export { atEnd, cleanUp } from './clean-up.js';
 export { given } from './given.js';
 export { startNatsCluster } from './nats-cluster.js';
 export { runTwice } from './run-twice.js';
+export { missingS3, startTestS3, type TestS3 } from './s3.js';
 export { freshDatabase, natsServerBinary, startTestNats, startTestPostgres } from './servers.js';
 export { describeUnless, itUnless } from './skip-unless.js';
 export { stableTcpProxy, type StableTcpProxy } from './stable-tcp-proxy.js';

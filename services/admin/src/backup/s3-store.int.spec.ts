@@ -1,10 +1,9 @@
-import { describeUnless } from '@sandlot/testing';
-import { S3Store, type S3Access } from './s3-store.js';
-import { missingS3, startTestS3 } from './s3-under-test.js';
+import { describeUnless, missingS3, startTestS3, type TestS3 } from '@sandlot/testing';
+import { S3Store } from './s3-store.js';
 import { testBackupStore } from './store.features.js';
 
 describeUnless(missingS3)('a bucket for backups', () => {
-  let access: S3Access;
+  let access: TestS3;
   beforeAll(async () => {
     access = await startTestS3();
   }, 180_000);

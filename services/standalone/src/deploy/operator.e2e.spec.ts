@@ -1,26 +1,36 @@
 import { whyNoNode, type TestCluster } from '@sandlot/testbed';
-import { describeUnless, waitFor } from '@sandlot/testing';
+import { describeUnless, missingS3, startTestS3, waitFor, type TestS3 } from '@sandlot/testing';
 import { chart } from './testing/chart.js';
 import { chartCluster, namespace } from './testing/chart-cluster.js';
+import { forward, machineAddress } from './testing/cluster-network.js';
 import { InstalledChart } from './testing/installed-chart.js';
 
 /* What goes wrong at night, on purpose: an operator finds the cause by its code in the platform's health, and everything is there again. */
-describeUnless(whyNoNode())('an operator of the chart on a node', () => {
+describeUnless(whyNoNode() ?? missingS3)('an operator of the chart on a node', () => {
   let cluster: TestCluster;
   let platform: InstalledChart;
   let alice: string;
   let home: string;
-  const values = { service: { port: 8080 }, backup: { enabled: true, claim: 'backups' } };
+  let bucket: TestS3;
+  let endWay: () => void;
+  let values: { service: object; backup: object };
 
-  beforeAll(async () => {
+  /** With the chart's images, and a way to the bucket. */
+  const freshCluster = async () => {
     cluster = await chartCluster('0.1.0');
     platform = new InstalledChart(cluster);
-    await cluster.apply({
-      apiVersion: 'v1',
-      kind: 'PersistentVolumeClaim',
-      metadata: { name: 'backups', namespace },
-      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
-    });
+    const machine = await machineAddress(cluster);
+    endWay = await forward(machine, 9000, bucket.port);
+    await secret('bucket', { accessKeyId: bucket.accessKeyId, secretAccessKey: bucket.secretAccessKey });
+    const place = { place: 's3://backups/sandlot', endpoint: `http://${machine}:9000`, existingSecret: 'bucket' };
+    values = { service: { port: 8080 }, backup: { enabled: true, ...place } };
+  };
+  const secret = (name: string, stringData: Record<string, string>) =>
+    cluster.apply({ apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace }, stringData });
+
+  beforeAll(async () => {
+    bucket = await startTestS3();
+    await freshCluster();
     await platform.put('install', chart, values);
     const { id } = await platform.ask('POST', '/api/v1/admin/users', { username: 'alice', email: 'alice@example.com' });
     const { key } = await platform.ask('POST', `/api/v1/admin/users/${String(id)}/apikeys`, { name: 'laptop' });
@@ -91,20 +101,33 @@ describeUnless(whyNoNode())('an operator of the chart on a node', () => {
     await run('echo hello >/workspace/file');
   }, 300_000);
 
-  it('puts a backup into a fresh installation, and finds everybody and everything again', async () => {
+  it('puts a backup from a bucket into an empty cluster that has its keys, and finds everybody and everything again', async () => {
     await platform.kubectl('create', 'job', 'backup', '--from=cronjob/sandlot-backup');
     await ended('backup');
-    await platform.helm('uninstall', 'sandlot', '--wait');
-    await platform.kubectl('delete', 'pvc', 'data-sandlot-nats-0', 'data-sandlot-postgresql-0');
-    await platform.kubectl('delete', 'configmap', 'sandlot-migrations', '--ignore-not-found');
-    const secrets = ['nats-identities', 'identity-key', 'postgresql', 'database-urls'].map((name) => `sandlot-${name}`);
-    await platform.kubectl('delete', 'secret', '--ignore-not-found', ...secrets);
+    const trail = await actions('limit=200');
+    const masterKey = await platform.secret('sandlot-master-key', 'master.key');
+    const adminKey = await platform.adminKey();
+    endWay();
+    await cluster.stop();
 
+    await freshCluster();
+    await secret('sandlot-master-key', { 'master.key': masterKey });
+    await secret('sandlot-admin-key', { 'admin.key': adminKey });
     await platform.put('install', chart, { ...values, backup: { ...values.backup, restore: 'latest' } });
     await ended('sandlot-restore-1');
     await platform.put('upgrade', chart, values);
-    expect(await actions('actor=admin')).toEqual(expect.arrayContaining(['user.created', 'apikey.created']));
-    expect(await platform.ask('GET', '/api/v1/sandboxes', undefined, alice)).toMatchObject({ items: [{ name: 's1', state: 'running' }] });
-    expect(await run('cat /workspace/file')).toMatchObject({ stdout: 'hello\n' });
+    const found = waitFor(
+      () => actions('limit=200'),
+      { within: 60_000, every: 500, describe: 'the trail' },
+      (all) => trail.every((action) => all.includes(action)),
+    );
+    expect(await platform.withState(found)).toEqual(expect.arrayContaining(['user.created', 'apikey.created', 'namespace.drift-repaired']));
+    const ready = () => run('echo there').catch((error: Error) => ({ stdout: error.message }));
+    await platform.withState(
+      waitFor(ready, { within: 120_000, every: 500, describe: 'the sandbox' }, ({ stdout }) => stdout === 'there\n'),
+    );
+    const { items } = await platform.ask('GET', '/api/v1/sandboxes', undefined, alice);
+    expect(items).toMatchObject([{ name: 's1', state: 'running' }]);
+    expect(await platform.ask('GET', '/api/v1/admin/users')).toMatchObject({ items: expect.arrayContaining([expect.objectContaining({ username: 'alice', email: 'alice@example.com' })]) as object[] }); // prettier-ignore
   }, 600_000);
 });

@@ -13,7 +13,7 @@ export const namespace = 'sandlot';
 export async function chartCluster(...tags: string[]): Promise<TestCluster> {
   await ensureBuilt();
   const cluster = await startCluster({ node: true });
-  await provideClusterNetwork(cluster);
+  const endNetwork = await provideClusterNetwork(cluster);
   for (const tag of tags) await cluster.loadImage(await platformImage(`docker.io/sandlot/platform:${tag}`));
   await cluster.loadImage(await sandboxImage('docker.io/sandlot/sandbox:0.1.0'));
   await cluster.loadImage(await postgresImage('docker.io/library/postgres:18'));
@@ -31,7 +31,11 @@ export async function chartCluster(...tags: string[]): Promise<TestCluster> {
     kind: 'Namespace',
     metadata: { name: namespace, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
   });
-  return cluster;
+  const stop = async () => {
+    endNetwork();
+    await cluster.stop();
+  };
+  return { ...cluster, stop };
 }
 
 /** A PostgreSQL outside the cluster, on this machine. Answers the values that have the chart use it. */

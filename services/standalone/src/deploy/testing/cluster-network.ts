@@ -13,14 +13,15 @@ import { atEnd } from '@sandlot/testing';
  * behind them, at the pods' own ports.
  */
 
-export async function provideClusterNetwork(cluster: TestCluster): Promise<void> {
+/** @returns ends it, before the cluster's own end */
+export async function provideClusterNetwork(cluster: TestCluster): Promise<() => void> {
   const machine = await machineAddress(cluster);
   const [bridge] = Object.entries(networkInterfaces()).find(([, addresses]) => addresses?.some(({ address }) => address === machine))!;
   const { spec } = (await cluster.request('GET', '/api/v1/namespaces/default/services/kubernetes')) as { spec: { clusterIP: string } };
   const [api, dns] = [spec.clusterIP, `${spec.clusterIP}0`]; // .1 and .10
   for (const address of [api, dns]) await promisify(execFile)('ip', ['address', 'add', `${address}/32`, 'dev', bridge]);
-  await forward(api, 443, Number(new URL(cluster.url).port));
-  await answerNames(cluster, api, dns);
+  const ends = [await forward(api, 443, Number(new URL(cluster.url).port)), await answerNames(cluster, api, dns)];
+  return () => ends.forEach((end) => end());
 }
 
 /** As pods see it. */
@@ -31,8 +32,8 @@ export async function machineAddress(cluster: TestCluster): Promise<string> {
   return items[0]!.status.addresses.find(({ type }) => type === 'InternalIP')!.address;
 }
 
-/** To a port of 127.0.0.1. */
-export async function forward(host: string, port: number, to: number): Promise<void> {
+/** To a port of 127.0.0.1. @returns takes no further connections */
+export async function forward(host: string, port: number, to: number): Promise<() => void> {
   const server = createServer((near) => {
     const far = connect(to, '127.0.0.1');
     near.on('error', () => far.destroy()).on('close', () => far.destroy());
@@ -41,10 +42,12 @@ export async function forward(host: string, port: number, to: number): Promise<v
   });
   server.listen(port, host);
   await once(server, 'listening');
-  atEnd(() => void server.close());
+  const end = () => void server.close();
+  atEnd(end);
+  return end;
 }
 
-async function answerNames(cluster: TestCluster, api: string, dns: string): Promise<void> {
+async function answerNames(cluster: TestCluster, api: string, dns: string): Promise<() => void> {
   const socket = createSocket('udp4');
   socket.on('message', (query, { address, port }) => {
     const { name, type, end } = question(query);
@@ -53,7 +56,13 @@ async function answerNames(cluster: TestCluster, api: string, dns: string): Prom
   });
   socket.bind(53, dns);
   await once(socket, 'listening');
-  atEnd(() => void socket.close());
+  let ended = false;
+  const end = () => {
+    if (!ended) socket.close();
+    ended = true;
+  };
+  atEnd(end);
+  return end;
 }
 
 /** Undefined when there is no such name. */

