@@ -302,6 +302,16 @@ describe('the Helm chart', () => {
     await expect(render({ backup: { replace: true } })).rejects.toThrow('backup.replace is true without backup.restore');
   });
 
+  it('lets in the identities of before, with the rights of their service alone, while they are changed', async () => {
+    const old = `U${'A'.repeat(55)}`;
+    const rendered = await render({ keys: { previousNatsIdentities: { audit: old } } });
+    const users = [...rendered.matchAll(/\{ nkey: (\S+), permissions: (.+) \}$/gm)].map(([, nkey, permissions]) => ({ nkey, permissions }));
+    expect(users).toHaveLength(9);
+    expect(users.find(({ nkey }) => nkey === old)!.permissions).toBe(users.find(({ nkey }) => nkey === '$SANDLOT_NKEY_AUDIT')!.permissions);
+    await expect(render({ keys: { previousNatsIdentities: { audit: 'SUAM' } } })).rejects.toThrow('previousNatsIdentities');
+    await expect(render({ keys: { previousNatsIdentities: { admin: old } } })).rejects.toThrow('previousNatsIdentities');
+  });
+
   it('says in NOTES how to get in, and warns of what an evaluation leaves open', async () => {
     const notes = await helm(['install', 'sandlot', chart, '--namespace', 'sandlot', '--dry-run=client']);
     expect(notes).toContain('kubectl port-forward -n sandlot service/sandlot 8080:80');
