@@ -11,7 +11,8 @@ export class Child {
 
   constructor(
     readonly name: string,
-    private readonly args: readonly string[],
+    /** What the next start runs. */
+    public args: readonly string[],
     private readonly environment: NodeJS.ProcessEnv,
   ) {}
 

@@ -17,15 +17,15 @@ import { Client } from './http-client.js';
 import { killAllOf } from './processes-of.js';
 import type { Running, Signal } from './running.js';
 
-const serviceNames = ['auth', 'provisioner', 'audit', 'gateway', 'proxy'] as const;
+export const serviceNames = ['auth', 'provisioner', 'audit', 'gateway', 'proxy'] as const;
 type ServiceName = (typeof serviceNames)[number];
-const programOf = (service: string, file = 'main.js') => join(repository, 'services', service, 'dist', file);
-/** Those of V8 that a service is started with, as its start script and the chart have them. */
-const flagsOf = async (service: string): Promise<string[]> => {
-  const { scripts } = JSON.parse(await readFile(join(repository, 'services', service, 'package.json'), 'utf8')) as {
+const programOf = (checkout: string, service: string, file = 'main.js') => join(checkout, 'services', service, 'dist', file);
+/** How a service is started, with those flags of V8 that its start script and the chart have. */
+const commandOf = async (checkout: string, service: string): Promise<string[]> => {
+  const { scripts } = JSON.parse(await readFile(join(checkout, 'services', service, 'package.json'), 'utf8')) as {
     scripts: { start: string };
   };
-  return scripts.start.split(' ').filter((word) => word.startsWith('--'));
+  return [...scripts.start.split(' ').filter((word) => word.startsWith('--')), programOf(checkout, service)];
 };
 
 interface Service {
@@ -33,8 +33,11 @@ interface Service {
   readonly health: Client;
 }
 
-/** Each service in a process of its own, knowing no more than it needs: its own NATS identity, its own roles in PostgreSQL. */
-export async function startProcesses(dataDir: string, settings: Record<string, string>): Promise<Running> {
+/**
+ * Each service in a process of its own, knowing no more than it needs: its own NATS identity, its own roles in PostgreSQL.
+ * @param checkout whose programs they are
+ */
+export async function startProcesses(dataDir: string, settings: Record<string, string>, checkout = repository): Promise<ProcessPlatform> {
   const { masterKeyPath, adminKeyPath } = await prepareDataDir(dataDir);
   const identities = await natsIdentities(join(dataDir, 'identities'));
   const [nats, postgres] = await Promise.all([
@@ -65,17 +68,17 @@ export async function startProcesses(dataDir: string, settings: Record<string, s
       SANDLOT_HOST: '127.0.0.1',
     },
   };
-  const flags = await Promise.all(serviceNames.map(flagsOf));
+  const commands = await Promise.all(serviceNames.map((name) => commandOf(checkout, name)));
   const services = Object.fromEntries(
     serviceNames.map((name, index) => {
       const metrics = { SANDLOT_METRICS_PORT: String(metricsPorts[index]), SANDLOT_METRICS_HOST: '127.0.0.1' };
-      const child = new Child(name, [...flags[index]!, programOf(name)], { ...settings, ...natsOf(name), ...needs[name], ...metrics });
+      const child = new Child(name, commands[index]!, { ...settings, ...natsOf(name), ...needs[name], ...metrics });
       return [name, { child, health: new Client(`http://127.0.0.1:${metricsPorts[index]}`) }];
     }),
   ) as Record<ServiceName, Service>;
   const ownerUrlFile = join(dataDir, 'postgres', 'owner.url');
   await writeFile(ownerUrlFile, postgres.url, { mode: 0o600 });
-  const migration = new Child('migrate', [programOf('standalone', 'migrate.js')], {
+  const migration = new Child('migrate', [programOf(checkout, 'standalone', 'migrate.js')], {
     ...natsOf('migrator'),
     SANDLOT_LOG_LEVEL: settings['SANDLOT_LOG_LEVEL'],
     SANDLOT_DATABASE_URL_FILE: ownerUrlFile,
@@ -87,7 +90,7 @@ export async function startProcesses(dataDir: string, settings: Record<string, s
   return platform;
 }
 
-class ProcessPlatform implements Running {
+export class ProcessPlatform implements Running {
   constructor(
     private readonly servers: { nats: NatsServer; postgres: PostgresServer },
     private readonly services: Record<ServiceName, Service>,
@@ -121,6 +124,21 @@ class ProcessPlatform implements Running {
     await this.ready(this.service(name));
   }
 
+  /** Brings streams and schemas up to date, as another checkout has them, while everything runs. */
+  async migrate(checkout: string): Promise<void> {
+    this.migration.args = [programOf(checkout, 'standalone', 'migrate.js')];
+    await this.runMigration();
+  }
+
+  /** Ends a service in order, and starts the one of another checkout in its place. */
+  async replace(name: ServiceName, checkout: string): Promise<void> {
+    const { child } = this.service(name);
+    const code = await child.end('SIGTERM');
+    if (code !== 0) throw new Error(`${name} ended with ${code}; it said:\n${child.said}`);
+    child.args = await commandOf(checkout, name);
+    await this.restart(name);
+  }
+
   async killEverything(): Promise<void> {
     await killAllOf(this.dataDir);
     await Promise.all(Object.values(this.services).map(({ child }) => child.exit()));
@@ -131,9 +149,7 @@ class ProcessPlatform implements Running {
   async start(): Promise<void> {
     const { nats, postgres } = this.servers;
     await Promise.all([this.revive(nats), this.revive(postgres)]);
-    this.migration.start();
-    const code = await this.migration.exit();
-    if (code !== 0) throw new Error(`migrate ended with ${code}; it said:\n${this.migration.said}`);
+    await this.runMigration();
     const services = Object.values(this.services).filter(({ child }) => !child.runs);
     for (const { child } of services) child.start();
     await Promise.all(services.map((service) => this.ready(service)));
@@ -160,6 +176,12 @@ class ProcessPlatform implements Running {
     );
     const programs = [this.migration, ...Object.values(this.services).map(({ child }) => child)];
     return [...programs.map(({ output }) => output), ...(await Promise.all(servers))].join('\n');
+  }
+
+  private async runMigration(): Promise<void> {
+    this.migration.start();
+    const code = await this.migration.exit();
+    if (code !== 0) throw new Error(`migrate ended with ${code}; it said:\n${this.migration.said}`);
   }
 
   private async ready({ child, health }: Service): Promise<void> {
