@@ -148,7 +148,7 @@ export const metricTable: Readonly<Record<string, MetricInfo>> = {
     type: 'counter',
     labels: ['concern'],
     services: ['provisioner'],
-    help: "Objects in users' namespaces that somebody else had changed and that were put back, by concern",
+    help: "Objects in users' namespaces, and those themselves, that somebody else had changed and that are put back, by concern",
     only: 'on Kubernetes, once there is one',
   },
   sandlot_event_append_duration_seconds: {
@@ -250,7 +250,7 @@ export const metricTable: Readonly<Record<string, MetricInfo>> = {
     type: 'gauge',
     labels: ['projection', 'service'],
     services: reading,
-    help: '1 when parked or halted: an operator is needed',
+    help: '1 when parked or halted, and not for an event of a newer version',
   },
   sandlot_proxy_connections: {
     type: 'gauge',

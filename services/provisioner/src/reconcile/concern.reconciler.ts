@@ -1,4 +1,3 @@
-import { metrics } from '@opentelemetry/api';
 import { aggregateRef, type NamespaceConcernName } from '@sandlot/contracts';
 import { serviceContext, type Commands, type Revision } from '@sandlot/event-store';
 import { DomainError, systemClock, type Clock, type UserId } from '@sandlot/kernel';
@@ -21,9 +20,6 @@ const passing = new Set(['UNAVAILABLE', 'CONFLICT', 'NAMESPACE_NOT_FOUND', 'OUTC
 export abstract class ConcernReconciler {
   protected abstract readonly concern: NamespaceConcernName;
   private readonly pace = new RepairPace();
-  private readonly corrections = metrics.getMeter('@sandlot/provisioner').createCounter('sandlot_drift_corrections_total', {
-    description: "Objects in users' namespaces that somebody else had changed and that were put back, by concern",
-  });
 
   constructor(
     protected readonly commands: Commands,
@@ -59,7 +55,6 @@ export abstract class ConcernReconciler {
       await this.report(userId, namespace, revision, { failed: this.concern, reason, message: error.message });
       return { againAfterMs: lookAgainMs };
     }
-    if (plan.drift.length > 0) this.corrections.add(plan.drift.length, { concern: this.concern });
     const now = await this.runtime.findConcern(namespace.name, userId, wanted);
     if (known && now.asWanted) {
       const after = await this.commands.load(namespaceDecider, aggregateRef('namespace', userId));

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { metrics } from '@opentelemetry/api';
 import { aggregateRef } from '@sandlot/contracts';
 import { serviceContext, type Commands, type Revision } from '@sandlot/event-store';
 import { millisecondsOf, newId, type Clock, type CommandContext, type UserId } from '@sandlot/kernel';
@@ -6,6 +7,12 @@ import { namespaceDecider, type Drift } from '../domain/namespace/namespace.js';
 import type { FoundDrift } from '../ports.js';
 
 const differencesAtMost = 50;
+
+// Not before telemetry has started: earlier the API hands out deaf instruments.
+const corrections = () =>
+  metrics.getMeter('@sandlot/provisioner').createCounter('sandlot_drift_corrections_total', {
+    description: "Objects in users' namespaces, and those themselves, that somebody else had changed and that are put back, by concern",
+  });
 
 /**
  * Tells the log what somebody has changed by hand, before it is put back. What is told is not in place any more for the log, so nobody tells
@@ -29,6 +36,7 @@ export async function recordDrift(
     await commands.handle(context, async (work) => {
       (await work.load(namespaceDecider, aggregateRef('namespace', userId))).decide({ type: 'ReportDrift', drift: [fact] });
     });
+    corrections().add(1, { concern });
   }
 }
 
