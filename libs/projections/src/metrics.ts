@@ -17,8 +17,8 @@ export class ProjectionMetrics {
     this.failures = meter().createCounter('sandlot_projection_errors_total', { description: 'Failures to read or apply events' });
     this.gauge('sandlot_projection_lag_events', 'Events in the log that are not applied', ({ lagEvents }) => lagEvents);
     this.gauge('sandlot_projection_lag_seconds', 'Age of the oldest event that is not applied', ({ lagSeconds }) => lagSeconds);
-    this.gauge('sandlot_projection_stopped', '1 when parked or halted: an operator is needed', ({ state }) =>
-      state === 'parked' || state === 'halted' ? 1 : 0,
+    this.gauge('sandlot_projection_stopped', '1 when parked or halted, and not for an event of a newer version', ({ state, stopped }) =>
+      (state === 'parked' || state === 'halted') && stopped?.code !== 'NEWER_EVENT' ? 1 : 0,
     );
     this.gauge('sandlot_projection_rebuild_progress_ratio', 'How much of a rebuild is done', ({ rebuild }) => rebuild?.progress ?? 1);
     this.observe('sandlot_leader', '1 where this process applies the read models of a service, 0 where it stands by', (result) => {

@@ -9,6 +9,7 @@ import { AuditController } from './api/audit.controller.js';
 import { ConsumersController } from './api/consumers.controller.js';
 import { DeadLettersController } from './api/dead-letters.controller.js';
 import { DocsController } from './api/docs.controller.js';
+import { HealthCodesController } from './api/health-codes.controller.js';
 import { HealthController } from './api/health.controller.js';
 import { LimitsController } from './api/limits.controller.js';
 import { MasterKeysController } from './api/master-keys.controller.js';
@@ -79,6 +80,7 @@ export async function gatewayModule({ nats, config }: ServiceKit<GatewayConfig>)
       RebuildController,
       MasterKeysController,
       RoutingController,
+      HealthCodesController,
       RunbooksController,
       DeadLettersController,
     ],

@@ -110,6 +110,22 @@ describe('what operators see and do', () => {
     });
   });
 
+  it('has a page for each health code, at the address that a finding gives', async () => {
+    const list = succeeded(await platform.nobody.get('/docs/health'), 200)
+      .text.trim()
+      .split('\n');
+    expect(list).toContain('/docs/health/SL-PROJ-05');
+    for (const address of list) {
+      const page = succeeded(await platform.nobody.get(address), 200);
+      expect([page.headers['content-type'], page.text.split('\n')[0]]).toEqual([
+        'text/plain; charset=utf-8',
+        `# ${address.split('/').at(-1)}`,
+      ]);
+    }
+    refused(await platform.nobody.get('/docs/health/SL-NONE-01'), 'NOT_FOUND');
+    refused(await platform.nobody.get('/docs/health/constructor'), 'NOT_FOUND');
+  });
+
   describe('S0-10 of the read models', () => {
     const projections = async () =>
       succeeded(await admin.get('/api/v1/admin/projections'), 200).json<z.infer<typeof ProjectionList>>().items;

@@ -39,6 +39,8 @@ const cases: Record<string, Case> = {
   'GET /docs': publicRoute,
   'GET /docs/start.js': publicRoute,
   'GET /docs/{file}': publicRoute,
+  'GET /docs/health': publicRoute,
+  'GET /docs/health/{code}': publicRoute,
   'GET /docs/runbooks': publicRoute,
   'GET /docs/runbooks/{alert}': publicRoute,
   'GET /problems': publicRoute,
@@ -142,6 +144,7 @@ describe('S0-04 tenants', () => {
         file: 'swagger-ui.css',
         slug: 'not-found',
         alert: 'SandlotServiceDown',
+        code: 'SL-SVC-01',
         service: unknownOperation.service,
         id: unknownOperation.id,
       };

@@ -16,13 +16,13 @@ export const healthCodes = {
     severity: 'error',
     title: 'A service does not answer',
     hint: 'Look whether it runs and what it says: its log names NATS or PostgreSQL when it waits for them.',
-    page: 'docs/architecture.md',
+    page: 'docs/runbooks/SandlotServiceSilent.md',
   },
   'SL-DB-01': {
     severity: 'error',
     title: 'Read models wait for PostgreSQL or NATS',
     hint: 'Bring the server back that the message names; they go on by themselves. Commands do not wait for PostgreSQL.',
-    page: 'docs/architecture.md',
+    page: 'docs/runbooks/SandlotDatabaseUnavailable.md',
   },
   'SL-PROJ-01': {
     severity: 'error',
@@ -47,6 +47,12 @@ export const healthCodes = {
     title: 'The rebuild of a read model has stopped',
     hint: 'The old one answers meanwhile. Do what the message says, then retry it.',
     page: 'docs/how-to/rebuild-read-models.md',
+  },
+  'SL-PROJ-05': {
+    severity: 'warning',
+    title: 'A read model waits at an event of a newer version',
+    hint: 'Update the service that is named: it is older than one that writes. It goes on by itself, and nothing is lost meanwhile.',
+    page: 'docs/how-to/upgrade.md',
   },
   'SL-CONS-01': {
     severity: 'warning',
@@ -142,7 +148,7 @@ export const HealthFinding = z
     subject: z.string().describe('what it is about: a service, read model, consumer or server'),
     message: z.string(),
     hint: z.string(),
-    docsUrl: z.string().describe('a page of the documents, with the code as its anchor'),
+    docsUrl: z.string().describe('what the code means and what to do, at this address'),
     since: Timestamp.describe('when this gateway saw it first'),
   })
   .meta({ id: 'HealthFinding' });

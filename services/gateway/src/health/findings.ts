@@ -52,10 +52,11 @@ export function findings(observed: Observed): Finding[] {
 
 const stopped = { parked: 'SL-PROJ-01', halted: 'SL-PROJ-02', waiting: 'SL-DB-01' } as const satisfies Record<string, HealthCode>;
 
-function ofProjection({ service, name, status, message, lagEvents, rebuild }: ProjectionView): Finding[] {
+function ofProjection({ service, name, status, reason, message, lagEvents, rebuild }: ProjectionView): Finding[] {
   const subject = `${service}/${name}`;
   const found: Finding[] = [];
-  if (status in stopped) found.push({ code: stopped[status as keyof typeof stopped], subject, message: message ?? `it is ${status}` });
+  if (reason === 'NEWER_EVENT') found.push({ code: 'SL-PROJ-05', subject, message: message ?? `it is ${status}` });
+  else if (status in stopped) found.push({ code: stopped[status as keyof typeof stopped], subject, message: message ?? `it is ${status}` });
   else if ((lagEvents ?? 0) > farBehindEvents) found.push({ code: 'SL-PROJ-03', subject, message: `it is ${lagEvents} events behind` });
   if (rebuild && (rebuild.status === 'parked' || rebuild.status === 'halted'))
     found.push({ code: 'SL-PROJ-04', subject, message: rebuild.message ?? `it is ${rebuild.status}` });

@@ -63,6 +63,6 @@ describe('the health of the platform', () => {
     ];
     const { status, items } = await health.look(at(0));
     expect([status, items.map(({ code }) => code)]).toEqual(['error', ['SL-PROJ-02', 'SL-CONS-01']]);
-    expect(items[0]).toMatchObject({ subject: 'auth/users', hint: expect.any(String), docsUrl: 'docs/reference/health.md#sl-proj-02' });
+    expect(items[0]).toMatchObject({ subject: 'auth/users', hint: expect.any(String), docsUrl: '/docs/health/SL-PROJ-02' });
   });
 });

@@ -91,5 +91,5 @@ const keyOf = ({ code, subject }: Finding): string => `${code} ${subject}`;
 
 function about({ code }: Finding) {
   const { severity, hint } = healthCodes[code];
-  return { severity, hint, docsUrl: `docs/reference/health.md#${code.toLowerCase()}` };
+  return { severity, hint, docsUrl: `/docs/health/${code}` };
 }

@@ -61,6 +61,8 @@ const access: Record<string, PermissionName | 'public'> = {
   rebuild_get: 'operations:read',
   rebuild_start: 'operations:write',
   routing_explain: 'operations:read',
+  healthCodes_list: 'public',
+  healthCodes_page: 'public',
   runbooks_list: 'public',
   runbooks_page: 'public',
   sandboxListing_list: 'sandbox:read',
