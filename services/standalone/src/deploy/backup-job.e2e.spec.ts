@@ -8,7 +8,7 @@ describeUnless(whyNoNode())('the CronJob of backups on a node', () => {
   let kubectl: TestCluster['kubectl'];
 
   beforeAll(async () => {
-    const cluster = await chartCluster('0.1.0');
+    const cluster = await chartCluster();
     const platform = new InstalledChart(cluster);
     kubectl = (...args) => platform.kubectl(...args);
     await cluster.apply({

@@ -4,6 +4,8 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { whyNoNode, type TestCluster } from '@sandlot/testbed';
 import { describeUnless, waitFor } from '@sandlot/testing';
+import { repository } from '../testing/build.js';
+import { releasedPrograms } from '../testing/released-programs.js';
 import { chart } from './testing/chart.js';
 import { chartCluster, namespace } from './testing/chart-cluster.js';
 import { scripts } from './testing/cluster-scripts.js';
@@ -16,8 +18,7 @@ describeUnless(whyNoNode())('the Helm chart on a node', () => {
   const ask: InstalledChart['ask'] = (...args) => platform.ask(...args);
 
   beforeAll(async () => {
-    // The second is no newer: what changes is the rollout that a tag causes.
-    cluster = await chartCluster('0.1.0', '0.1.1');
+    cluster = await chartCluster({ '0.1.0': await releasedPrograms('0.1.0'), '0.1.1': repository });
     platform = new InstalledChart(cluster);
   }, 300_000);
 
@@ -29,6 +30,7 @@ describeUnless(whyNoNode())('the Helm chart on a node', () => {
       defaults: { cpuRequest: '10m', memoryRequest: '32Mi' },
     },
   };
+  const newer = { ...values, image: { tag: '0.1.1' } };
   /** A tunnel to the sandbox that is open for as long as a command in it takes, 3 s. */
   const tunnel = async (sandbox: string): Promise<void> => {
     const socket = connect(8080, await platform.readyProxy());
@@ -61,11 +63,11 @@ describeUnless(whyNoNode())('the Helm chart on a node', () => {
   };
 
   it('is installed by one command, and lets its administrator make a sandbox and run code in it (S2-41)', async () => {
-    await platform.put('install', chart, values);
+    await platform.put('install', chart, newer);
     expect(await platform.helm('test', 'sandlot', '--timeout', '2m')).toMatch(/Phase:\s+Succeeded/);
   }, 400_000);
 
-  it('is upgraded from the previous version of the chart: no call and no tunnel fails, and 20 sandboxes are not touched', async () => {
+  it('is upgraded from the previous version of the chart and of the services: no call and no tunnel fails, and 20 sandboxes are not touched', async () => {
     await platform.put('upgrade', await previousChart(), values);
     expect(await platform.withState(ask('POST', '/api/v1/sandboxes', { name: 'kept' }))).toMatchObject({ state: 'running' });
     await ask('POST', '/proxy/kept/execute', { command: 'echo hello > /workspace/file' });
@@ -103,7 +105,6 @@ describeUnless(whyNoNode())('the Helm chart on a node', () => {
       go('tunnels', () => tunnel('kept')),
       go('tunnels', () => tunnel('s2')),
     ];
-    const newer = { ...values, image: { tag: '0.1.1' } };
     await platform.put('upgrade', chart, newer).finally(() => {
       upgrade.done = true;
     });
@@ -156,7 +157,7 @@ describeUnless(whyNoNode())('the Helm chart on a node', () => {
     const key = await platform.adminKey();
     const script = await scripts(cluster.kubeconfigPath);
     expect(await script('teardown.sh', ['--yes'])).toMatchObject({ code: 0 });
-    await platform.put('install', chart, values);
+    await platform.put('install', chart, newer);
     const again = await script('deploy-all.sh', ['--set', 'image.tag=0.1.1'], { env: { RESUME: 'auto' } });
     expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('sandlot: is deployed already') });
     expect(await platform.adminKey()).toBe(key);

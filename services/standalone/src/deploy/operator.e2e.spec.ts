@@ -17,7 +17,7 @@ describeUnless(whyNoNode() ?? missingS3)('an operator of the chart on a node', (
 
   /** With the chart's images, and a way to the bucket. */
   const freshCluster = async () => {
-    cluster = await chartCluster('0.1.0');
+    cluster = await chartCluster();
     platform = new InstalledChart(cluster);
     const machine = await machineAddress(cluster);
     endWay = await forward(machine, 9000, bucket.port);
@@ -62,12 +62,21 @@ describeUnless(whyNoNode() ?? missingS3)('an operator of the chart on a node', (
     expect(await platform.withState(end)).toContain('Complete');
   };
 
-  it('finds a lost database by its code, while sandboxes answer and pause as before', async () => {
+  it('finds a lost database by its code while sandboxes answer, and has it filled from the log when its volume is lost too', async () => {
+    const trail = await actions('limit=200');
     await scale('sandlot-postgresql', 0);
     await found('SL-DB-01');
     expect(await run('cat /workspace/file')).toMatchObject({ stdout: 'hello\n' });
+    // docs/how-to/disk-full.md
+    await platform.kubectl('delete', 'pvc', 'data-sandlot-postgresql-0');
+    await platform.kubectl('delete', 'job', '-l', 'app.kubernetes.io/component=setup');
     await scale('sandlot-postgresql', 1);
+    await platform.put('upgrade', chart, values);
     await gone('SL-DB-01');
+    const filled = () => actions('limit=200').catch((): string[] => []);
+    await platform.withState(
+      waitFor(filled, { within: 60_000, every: 500, describe: 'the trail' }, (all) => trail.every((action) => all.includes(action))),
+    );
     expect(await platform.ask('GET', '/api/v1/sandboxes', undefined, alice)).toMatchObject({ items: [{ name: 's1' }] });
   }, 300_000);
 

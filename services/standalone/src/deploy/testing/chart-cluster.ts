@@ -1,6 +1,6 @@
 import { platformImage, postgresImage, sandboxImage, startCluster, type TestCluster } from '@sandlot/testbed';
 import { natsServerBinary, startTestPostgres } from '@sandlot/testing';
-import { ensureBuilt } from '../../testing/build.js';
+import { ensureBuilt, repository } from '../../testing/build.js';
 import { forward, machineAddress, provideClusterNetwork } from './cluster-network.js';
 
 /** Where the chart is installed. */
@@ -8,13 +8,14 @@ export const namespace = 'sandlot';
 
 /**
  * A cluster with a node that has the chart's images, and the namespace to install it in.
- * @param tags of the platform's image
+ * @param platforms checkouts whose programs are the platform's image, by its tag
  */
-export async function chartCluster(...tags: string[]): Promise<TestCluster> {
+export async function chartCluster(platforms: Readonly<Record<string, string>> = { '0.1.0': repository }): Promise<TestCluster> {
   await ensureBuilt();
   const cluster = await startCluster({ node: true });
   const endNetwork = await provideClusterNetwork(cluster);
-  for (const tag of tags) await cluster.loadImage(await platformImage(`docker.io/sandlot/platform:${tag}`));
+  for (const [tag, checkout] of Object.entries(platforms))
+    await cluster.loadImage(await platformImage(`docker.io/sandlot/platform:${tag}`, checkout));
   await cluster.loadImage(await sandboxImage('docker.io/sandlot/sandbox:0.1.0'));
   await cluster.loadImage(await postgresImage('docker.io/library/postgres:18'));
   await cluster.loadImage({
