@@ -23,13 +23,19 @@ export class Output {
     );
   }
 
-  /** A list; the columns are members of its items. */
-  list<Item extends object>(items: readonly Item[], columns: readonly (keyof Item & string)[]): void {
-    if (this.format === 'json') return this.json(items);
+  /** A list; the columns are members of its items. As JSON, `whole` is what it is a part of. */
+  list<Item extends object>(items: readonly Item[], columns: readonly (keyof Item & string)[], whole: object = items): void {
+    if (this.format === 'json') return this.json(whole);
     this.rows([
       columns.map((column) => column.replace(/[A-Z]/g, (letter) => ` ${letter}`).toUpperCase()),
       ...items.map((item) => columns.map((column) => item[column] as Cell)),
     ]);
+  }
+
+  /** What was carried out, where there is no more to say. */
+  done(what: Readonly<Record<string, unknown>>): void {
+    if (this.format === 'json') this.json(what);
+    else this.say('done');
   }
 
   say(line: string): void {

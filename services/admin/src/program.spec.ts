@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import type { Command } from 'commander';
 import { isApiKey } from '@sandlot/kernel';
 import { tempDir } from '@sandlot/testing';
 import { loadMasterKeys } from '@sandlot/event-store';
-import { runAdmin } from './program.js';
+import { program, runAdmin } from './program.js';
 
 interface Said {
   code: number;
@@ -161,9 +162,17 @@ describe('sandlot-admin', () => {
 
   it('bundles what helpers need, without what handlers quote, and never over another file', async () => {
     const file = join(await tempDir(), 'bundle.json');
-    const letter = { service: 'auth', id: 3, consumer: 'auth-forget', reason: 'alice@example.com', position: 4 };
+    const letter = {
+      service: 'auth',
+      id: 3,
+      consumer: 'auth-forget',
+      reason: 'alice@example.com',
+      position: 4,
+      message: `bob@example.com with slk_${'4'.repeat(49)}`,
+    };
     answer.body = { status: 'ok', items: [letter], unanswered: [], nextCursor: null };
     expect(await admin('support-bundle', file)).toMatchObject({ code: 0 });
+    expect(await readFile(file, 'utf8')).not.toMatch(/alice@|bob@|slk_4/);
     expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ deadLetters: [{ id: 3 }] });
     expect(JSON.parse(await readFile(file, 'utf8')).deadLetters[0]).not.toHaveProperty('reason');
     expect(await admin('support-bundle', file)).toMatchObject({ code: 5, err: expect.stringContaining('is there already') });
@@ -182,6 +191,104 @@ describe('sandlot-admin', () => {
         { name: 'SANDLOT_PORT', value: '8080', source: 'default' },
       ]),
     );
+  });
+
+  describe.each([
+    [['status']],
+    [['health']],
+    [['config']],
+    [['projections', 'list']],
+    [['projections', 'rebuild', 'auth/users', '--reason', 'r']],
+    [['projections', 'retry', 'auth/users']],
+    [['projections', 'skip', 'auth/users', '3', '--reason', 'r']],
+    [['consumers', 'list']],
+    [['consumers', 'pause', 'auth-forget', '--until', '2026-11-30T08:00:00Z']],
+    [['consumers', 'resume', 'auth-forget']],
+    [['consumers', 'replay', 'auth-forget']],
+    [['dead-letters', 'list']],
+    [['dead-letters', 'replay', 'auth', '3']],
+    [['dead-letters', 'discard', 'auth', '3', '--yes']],
+    [['keys', 'rotate']],
+    [['reset', '--dry-run']],
+    [['support-bundle']],
+  ])('%j', (words) => {
+    const args = async () => (words[0] === 'support-bundle' ? [...words, join(await tempDir(), 'bundle.json')] : words);
+    const everything = {
+      ...{ status: 'ok', items: [{ ...projection, head: 7, pending: 0, deadLetters: 0, reason: 'x' }], unanswered: [], nextCursor: null },
+      ...{ masterKey: 'ab', looked: 0, rewrapped: 0, next: null },
+    };
+
+    it('answers with JSON and nothing else, when it is asked to', async () => {
+      answer.body = everything;
+      const { code, out } = await admin(...(await args()), '-o', 'json');
+      expect([code, typeof JSON.parse(out)]).toEqual([0, 'object']);
+    });
+
+    it('explains itself', async () => {
+      const { code, out } = await admin(...words.slice(0, words.findIndex((word) => /^(-|auth)/.test(word)) >>> 0), '--help');
+      expect([code, out]).toEqual([0, expect.stringContaining('Usage: sandlot-admin')]);
+    });
+
+    if (words[0] !== 'config' && words[0] !== 'reset')
+      it('ends with the exit code of a refusal, and says nothing on standard output', async () => {
+        answer = { status: 403, body: { detail: 'no', code: 'FORBIDDEN' } };
+        expect(await admin(...(await args()), '-o', 'json')).toMatchObject({ code: 3, out: '', err: expect.stringContaining('FORBIDDEN') });
+      });
+  });
+
+  it('has no command that is not among those above or tried with the servers that it needs', () => {
+    const elsewhere = [
+      ...[
+        'preflight',
+        'migrate plan',
+        'migrate apply',
+        'backup create',
+        'backup list',
+        'backup check',
+        'restore',
+        'verify',
+        'keys new',
+        'keys list',
+      ],
+    ];
+    const paths = (command: Command, above: string[]): string[] =>
+      command.commands.length === 0 ? [above.join(' ')] : command.commands.flatMap((child) => paths(child, [...above, child.name()]));
+    const all = paths(
+      program(() => async () => undefined, { stdout: process.stdout, stderr: process.stderr }),
+      [],
+    );
+    const tabled = [
+      ...['status', 'health', 'config', 'reset', 'support-bundle', 'keys rotate'],
+      ...['projections list', 'projections rebuild', 'projections retry', 'projections skip'],
+      ...['consumers list', 'consumers pause', 'consumers resume', 'consumers replay'],
+      ...['dead-letters list', 'dead-letters replay', 'dead-letters discard'],
+    ];
+    expect(all.sort()).toEqual([...elsewhere, ...tabled].sort());
+  });
+
+  it('rebuilds all that have halted, and none that waits for its service to be updated', async () => {
+    const halted = { ...projection, status: 'halted', reason: 'LOG_REWOUND' };
+    const items = [projection, { ...halted, name: 'api_keys' }, { ...halted, service: 'audit', name: 'trail' }, { ...halted, name: 'newer', reason: 'NEWER_EVENT' }]; // prettier-ignore
+    answer.body = { items, unanswered: [] };
+    const { code, out } = await admin('projections', 'rebuild', '--halted', '--reason', 'restored', '-o', 'json');
+    expect([code, JSON.parse(out)]).toEqual([0, { rebuilding: ['auth/api_keys', 'audit/trail'] }]);
+    const told = asked.filter(({ method }) => method === 'POST').map(({ url: path }) => path);
+    expect(told).toEqual(['/api/v1/admin/projections/auth/api_keys/rebuild', '/api/v1/admin/projections/audit/trail/rebuild']);
+    for (const args of [[], ['auth/users', '--halted']])
+      expect(await admin('projections', 'rebuild', ...args, '--reason', 'r')).toMatchObject({
+        code: 2,
+        err: expect.stringContaining('--halted'),
+      });
+  });
+
+  it('shows how the platform is as a whole, and fails when it is not well', async () => {
+    const items = [
+      { code: 'SL-DB-01', severity: 'error', subject: 'auth/users', since: '2026-11-27T08:00:00Z', message: 'away', hint: 'Wait.' },
+    ];
+    answer.body = { status: 'error', items };
+    const { code, out } = await admin('health', '-o', 'json');
+    expect([code, JSON.parse(out)]).toEqual([1, { status: 'error', items }]);
+    expect(await admin('health')).toMatchObject({ code: 1, out: expect.stringMatching(/SL-DB-01 +error +auth\/users/) });
   });
 
   it('explains itself', async () => {

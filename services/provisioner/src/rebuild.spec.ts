@@ -95,6 +95,18 @@ describe('a rebuild', () => {
     ]);
   });
 
+  it('names what is there and does not run although it should, or runs although it is paused', async () => {
+    const { now, request, sandboxes, alice } = platform(new MemoryRuntime());
+    const [stopped, running] = [await request('s1'), await request('s2')];
+    for (const id of [stopped, running]) await now.settle(id);
+    await sandboxes.pause({ context: context(), userId: alice.userId, name: 's2' });
+    const { uid } = (await now.runtime.find(stopped)) as { uid: string };
+    await now.runtime.apply(stopped, { do: 'stop', uid });
+    expect(told(await now.rebuild.plan())).toEqual(['s1 starts', 's2 stops']);
+    for (const id of [stopped, running]) await now.settle(id);
+    expect(told(await now.rebuild.plan())).toEqual([]);
+  });
+
   it('says what cannot come back, and why', async () => {
     const { now, request, on } = platform(new MemoryRuntime());
     await now.settle(await request('s1'));

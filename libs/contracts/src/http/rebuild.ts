@@ -14,7 +14,7 @@ export const RebuildBody = z
   .meta({ id: 'RequestRebuild' });
 
 /** What becomes of something that the log and the runtime do not agree on. */
-export const RebuildOutcome = z.enum(['comes-back', 'cannot', 'goes', 'left-alone']);
+export const RebuildOutcome = z.enum(['comes-back', 'starts', 'stops', 'cannot', 'goes', 'left-alone']);
 export type RebuildOutcome = z.infer<typeof RebuildOutcome>;
 
 const why = { reason: z.string().optional().describe('a code, where it cannot or is left alone'), message: z.string().optional() };
@@ -45,7 +45,15 @@ export const RebuildSandbox = z.object({
 });
 export type RebuildSandbox = z.infer<typeof RebuildSandbox>;
 
-const count = z.object({ there: z.int(), 'comes-back': z.int(), cannot: z.int(), goes: z.int(), 'left-alone': z.int() });
+const count = z.object({
+  there: z.int(),
+  'comes-back': z.int(),
+  starts: z.int().default(0),
+  stops: z.int().default(0),
+  cannot: z.int(),
+  goes: z.int(),
+  'left-alone': z.int(),
+});
 export type RebuildCount = z.infer<typeof count>;
 
 export const RebuildPlan = z
@@ -53,7 +61,7 @@ export const RebuildPlan = z
     runtime: z.string(),
     counts: z.object({ namespaces: count, sandboxes: count }),
     namespaces: z.array(RebuildNamespace).describe('those that are not as they should be'),
-    sandboxes: z.array(RebuildSandbox).describe('those that are not as they should be; one that only has to start or stop is'),
+    sandboxes: z.array(RebuildSandbox).describe('those that are not as they should be'),
     omitted: z.int().describe('how many more there are than the 500 of each that are listed'),
   })
   .meta({ id: 'RebuildPlan' });

@@ -23,14 +23,26 @@ export function projectionsCommand(act: Act): Command {
   command
     .command('rebuild')
     .description('fill one anew beside the one that answers')
-    .argument('<name>', 'service/name, as auth/users')
+    .argument('[name]', 'service/name, as auth/users')
+    .option('--halted', 'instead of one: all that have halted, as after a restore of the log')
     .requiredOption('--reason <text>', 'goes into the log')
-    .action(act((session, [name], { reason }: Reason) => tell(session, `projections/${modelName(name!)}/rebuild`, { reason })));
+    .action(
+      act(async (session, [name], { reason, halted = false }: Reason & { halted?: boolean }) => {
+        if (halted === (name !== undefined)) throw new Failure('usage', 'either a name is needed, as auth/users, or --halted');
+        const names = name === undefined ? await haltedOnes(session) : [modelName(name)];
+        const api = await session.api();
+        for (const one of names) {
+          await api.post(`${root}/projections/${one}/rebuild`, { reason });
+          session.output.say(`${decodeURIComponent(one)} is being rebuilt`);
+        }
+        session.output.done({ rebuilding: names.map(decodeURIComponent) });
+      }),
+    );
   command
     .command('retry')
     .description('try again the event at which one stands')
     .argument('<name>')
-    .action(act((session, [name]) => tell(session, `projections/${modelName(name!)}/retry`)));
+    .action(act((session, [name]) => tell(session, `projections/${modelName(name!)}/retry`, { retried: name })));
   command
     .command('skip')
     .description('leave out the event at which one stands, for ever')
@@ -39,7 +51,7 @@ export function projectionsCommand(act: Act): Command {
     .requiredOption('--reason <text>', 'goes into the log')
     .action(
       act((session, [name, at], { reason }: Reason) =>
-        tell(session, `projections/${modelName(name!)}/skip`, { position: Number(at), reason }),
+        tell(session, `projections/${modelName(name!)}/skip`, { skipped: Number(at), projection: name }, { position: Number(at), reason }),
       ),
     );
   return command;
@@ -56,12 +68,16 @@ export function consumersCommand(act: Act): Command {
     .description('stop one until a time')
     .argument('<name>')
     .requiredOption('--until <time>', 'as 2026-11-30T08:00:00Z')
-    .action(act((session, [name], { until }: { until: string }) => tell(session, `consumers/${encode(name!)}/pause`, { until })));
+    .action(
+      act((session, [name], { until }: { until: string }) =>
+        tell(session, `consumers/${encode(name!)}/pause`, { paused: name, until }, { until }),
+      ),
+    );
   command
     .command('resume')
     .description('let one go on')
     .argument('<name>')
-    .action(act((session, [name]) => tell(session, `consumers/${encode(name!)}/resume`)));
+    .action(act((session, [name]) => tell(session, `consumers/${encode(name!)}/resume`, { resumed: name })));
   command
     .command('replay')
     .description('handle everything from a position on again, and say what that changed')
@@ -91,7 +107,9 @@ export function deadLettersCommand(act: Act): Command {
     .description('hand the event to its handler again')
     .argument('<service>')
     .argument('<id>')
-    .action(act((session, [service, id]) => tell(session, `dead-letters/${encode(service!)}/${encode(id!)}/replay`)));
+    .action(
+      act((session, [service, id]) => tell(session, `dead-letters/${encode(service!)}/${encode(id!)}/replay`, { replayed: id, service })),
+    );
   command
     .command('discard')
     .description('give it up for good')
@@ -102,7 +120,7 @@ export function deadLettersCommand(act: Act): Command {
       act(async (session, [service, id], { yes }: { yes?: boolean }) => {
         if (!yes) throw new Failure('usage', 'a discarded dead letter does not come back', { hint: 'Repeat it with --yes.' });
         await (await session.api()).delete(`${root}/dead-letters/${encode(service!)}/${encode(id!)}`);
-        session.output.say('done');
+        session.output.done({ discarded: id, service });
       }),
     );
   return command;
@@ -122,9 +140,17 @@ function show<Item extends object>(session: Session, { items, unanswered }: List
   if (unanswered.length > 0) throw new Failure('unreachable', 'the list is not complete');
 }
 
-async function tell(session: Session, path: string, body?: unknown): Promise<void> {
+async function tell(session: Session, path: string, done: Readonly<Record<string, unknown>>, body?: unknown): Promise<void> {
   await (await session.api()).post(`${root}/${path}`, body);
-  session.output.say('done');
+  session.output.done(done);
+}
+
+async function haltedOnes(session: Session): Promise<string[]> {
+  const { items, unanswered } = await listed<ProjectionView>(session, 'projections');
+  if (unanswered.length > 0) throw new Failure('unreachable', `${unanswered.map(({ service }) => service).join(', ')} does not answer`);
+  // One that waits for its service to be updated needs no rebuild.
+  const halted = items.filter(({ status, reason }) => status === 'halted' && reason !== 'NEWER_EVENT');
+  return halted.map(({ service, name }) => `${encode(service)}/${encode(name)}`);
 }
 
 const encode = (text: string): string => encodeURIComponent(text);

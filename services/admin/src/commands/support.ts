@@ -3,7 +3,7 @@ import { open, rename, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import type { ConsumerView, DeadLetterView, PlatformHealth, ProjectionView } from '@sandlot/contracts';
 import { formatApiKey } from '@sandlot/kernel';
-import { version } from '@sandlot/service-kit';
+import { redactText, version } from '@sandlot/service-kit';
 import { Failure } from '../failure.js';
 import type { Session } from '../session.js';
 import type { Act } from './act.js';
@@ -43,13 +43,14 @@ export function supportBundleCommand(act: Act): Command {
           // What a handler threw may quote anything.
           deadLetters: deadLetters.map(({ reason: _, ...letter }) => letter),
         };
-        await writeFile(file!, `${JSON.stringify(bundle, undefined, 2)}\n`, { flag: 'wx', mode: 0o600 }).catch(
+        await writeFile(file!, `${redactText(JSON.stringify(bundle, undefined, 2))}\n`, { flag: 'wx', mode: 0o600 }).catch(
           (cause: NodeJS.ErrnoException) => {
             if (cause.code === 'EEXIST') throw new Failure('conflict', `${file} is there already`);
             throw cause;
           },
         );
         session.output.say(`wrote ${file}`);
+        session.output.done({ file });
       }),
     );
 }

@@ -46,6 +46,8 @@ export interface SandboxLook {
 export function saySandbox({ id, sandbox, found, namespace, foundNamespace, concerns, volumes }: SandboxLook): Said<RebuildSandbox> {
   const action = planSandbox(sandbox, found, Infinity);
   if (action?.do === 'delete') return { there: false, item: { ...nameOf(id, sandbox), outcome: 'goes' } };
+  if (action?.do === 'start' || action?.do === 'stop')
+    return { there: false, item: { ...nameOf(id, sandbox), outcome: action.do === 'start' ? 'starts' : 'stops' } };
   if (action?.do !== 'create') return { there: found.exists && sandbox.status === 'live' };
   const { place, running } = action;
   const obstacle = obstacleInNamespace(namespace, foundNamespace, concerns);
@@ -86,4 +88,4 @@ function nameOf(id: SandboxId, sandbox: Sandbox): { id: SandboxId; name?: string
   return { id, name: sandbox.name, namespace: sandbox.namespace };
 }
 
-export const noCount = (): RebuildCount => ({ there: 0, 'comes-back': 0, cannot: 0, goes: 0, 'left-alone': 0 });
+export const noCount = (): RebuildCount => ({ there: 0, 'comes-back': 0, starts: 0, stops: 0, cannot: 0, goes: 0, 'left-alone': 0 });
