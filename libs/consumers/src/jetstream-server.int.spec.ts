@@ -1,11 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { Controller } from '@nestjs/common';
+import { Controller, Logger } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import { headers } from '@nats-io/transport-node';
 import { jetstream } from '@nats-io/jetstream';
 import { allOf, catalogue, DEAD_STREAM, DOMAIN_STREAM, UserDisabled, ApiKeyRevoked, type EventDefinition } from '@sandlot/contracts';
 import type { RecordedEvent } from '@sandlot/event-store';
 import { waitFor } from '@sandlot/testing';
+import { jest } from '@jest/globals';
 import { dead, DurableConsumer, OnEvent, retry, type Delivery } from './index.js';
 import { deadStream, serve, startTestLog, userConsumer, type Handle, type TestLog } from './test-service.js';
 
@@ -142,6 +143,31 @@ describe('a durable consumer', () => {
       'Sandlot-Dead-Position': String(position),
       'Sandlot-Dead-Durable': durable,
     });
+  });
+
+  it('says of which event and of whose request it failed, in its log', async () => {
+    const durable = newName();
+    const [id] = newIds(1);
+    const lines: unknown[] = [];
+    const error = jest
+      .spyOn(Logger.prototype, 'error')
+      .mockImplementation((message: unknown, fields?: unknown) => void lines.push([message, fields]));
+    const failed: RecordedEvent[] = [];
+    const failing: Handle = (event) => {
+      if (event.aggregate.id !== id) return;
+      failed.push(event);
+      throw new Error('cannot');
+    };
+    try {
+      await serve(log.connection, [userConsumer(durable, failing, { onError: () => dead('enough') })]);
+      await settledUpTo(durable, await disable(id!));
+    } finally {
+      error.mockRestore();
+    }
+    const [{ id: eventId, correlationId: requestId, position }] = failed as [RecordedEvent];
+    expect([eventId, requestId].every((one) => one.length > 5)).toBe(true);
+    const said = expect.objectContaining({ consumer: durable, position, eventId, requestId }) as unknown;
+    expect(lines).toContainEqual(['a handler failed and gave up', said]);
   });
 
   it('makes a dead letter of what cannot be read, at once', async () => {

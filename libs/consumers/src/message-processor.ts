@@ -71,6 +71,7 @@ export class MessageProcessor {
       logger.warn('an event of a newer version waits for a process that can read it', {
         consumer: durable,
         position: message.seq,
+        eventId: event.id,
         type: event.type,
       });
       return retry(newerVersionMs);
@@ -90,14 +91,15 @@ export class MessageProcessor {
         metrics.processed(durable, 'interrupted', startedAt);
         return { then: 'give-back' };
       }
-      const policy = this.decide(error, delivery);
+      const policy = this.decide(error, delivery, event);
       metrics.processed(durable, policy.then === 'dead' ? 'dead' : 'retried', startedAt);
       return policy;
     }
   }
 
-  private decide(error: unknown, delivery: Delivery): FailurePolicy {
-    const fields = { consumer: delivery.durable, position: delivery.position, attempt: delivery.attempt, error: chainOf(error) };
+  private decide(error: unknown, delivery: Delivery, { id: eventId, correlationId: requestId }: RecordedEvent): FailurePolicy {
+    const { durable: consumer, position, attempt } = delivery;
+    const fields = { consumer, position, eventId, requestId, attempt, error: chainOf(error) };
     try {
       const policy = this.consumer.onError(error, delivery);
       if (policy.then === 'retry')

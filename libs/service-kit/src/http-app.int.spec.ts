@@ -28,7 +28,7 @@ class ThingsController {
   @Post()
   @Permission('sandbox:create')
   create(@Body({ schema: Create }) body: z.infer<typeof Create>, @Caller() caller: Caller) {
-    return { ...body, caller, requestId: requestContext().requestId };
+    return { ...body, caller, requestId: requestContext().requestId, userId: requestContext().userId };
   }
 
   @Get()
@@ -109,7 +109,13 @@ describe('an HTTP application', () => {
   it('parses by schema, knows the caller and gives the request id back', async () => {
     const { status, headers, body } = await call('POST', things, { body: '{"name":"x"}', headers: { 'x-request-id': 'mine' } });
     expect(status).toBe(201);
-    expect(body).toEqual({ name: 'x', count: 1, requestId: 'mine', caller: expect.objectContaining({ userId: 'usr_1', role: 'admin' }) });
+    expect(body).toEqual({
+      name: 'x',
+      count: 1,
+      requestId: 'mine',
+      userId: 'usr_1',
+      caller: expect.objectContaining({ userId: 'usr_1', role: 'admin' }),
+    });
     expect(headers.get('x-request-id')).toBe('mine');
     expect(headers.get('traceparent')).toMatch(/^00-/);
   });

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { DomainError, formatApiKey } from '@sandlot/kernel';
-import { createLogger, errorChain, NestLog, withRequestContext } from './index.js';
+import { createLogger, errorChain, nameCaller, NestLog, withRequestContext } from './index.js';
 
 function capture() {
   const lines: string[] = [];
@@ -17,7 +17,10 @@ describe('a log line', () => {
 
   it('is one JSON object with a constant message and fields', () => {
     const { log, lines, last } = capture();
-    withRequestContext({ service: 'auth', requestId: 'r1' }, () => log.info({ userId: 'usr_1' }, 'user created'));
+    withRequestContext({ service: 'auth', requestId: 'r1' }, () => {
+      nameCaller('usr_1');
+      log.info({ keyId: 'key_1' }, 'user created');
+    });
     expect(lines).toHaveLength(1);
     expect(last()).toEqual({
       level: 'info',
@@ -25,6 +28,7 @@ describe('a log line', () => {
       service: 'auth',
       requestId: 'r1',
       userId: 'usr_1',
+      keyId: 'key_1',
       msg: 'user created',
     });
   });

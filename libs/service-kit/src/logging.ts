@@ -75,8 +75,13 @@ export class NestLog implements LoggerService {
 }
 
 function contextFields(): Record<string, unknown> {
-  const { service, requestId, traceparent } = requestContext();
-  return { ...(service && { service }), ...(requestId && { requestId }), ...(traceparent && { traceId: traceparent.slice(3, 35) }) };
+  const { service, requestId, traceparent, userId } = requestContext();
+  return {
+    ...(service && { service }),
+    ...(requestId && { requestId }),
+    ...(traceparent && { traceId: traceparent.slice(3, 35) }),
+    ...(userId && { userId }),
+  };
 }
 
 function redactFields(fields: object): Record<string, unknown> {

@@ -11,6 +11,7 @@ import { DiscoveryService, MetadataScanner, Reflector } from '@nestjs/core';
 import { DomainError, systemClock, type Clock } from '@sandlot/kernel';
 import { IDENTITY_HEADER, verifyIdentity, type IdentityClaims } from './identity.js';
 import { may, type PermissionName } from './permissions.js';
+import { nameCaller } from './request-context.js';
 
 /** Who sends the request, as the proxy has found out. */
 export type Caller = Omit<IdentityClaims, 'iat'>;
@@ -65,6 +66,7 @@ export class PermissionGuard implements CanActivate, OnApplicationBootstrap {
     const claims = verifyIdentity(request.headers[IDENTITY_HEADER], this.options.identityKey, { now: this.clock.now() });
     if (!claims) throw new DomainError('UNAUTHENTICATED', 'An API key is needed: send it as Authorization: Bearer <key>.');
     const { iat: _, ...caller } = claims;
+    nameCaller(caller.userId);
     if (!access || !may(caller.role, access))
       throw new DomainError('FORBIDDEN', `This needs the permission ${access ?? 'of nobody'}.`, access ? { permission: access } : {});
     request.caller = caller;

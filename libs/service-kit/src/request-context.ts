@@ -7,6 +7,8 @@ export interface RequestContext {
   readonly requestId?: string;
   /** W3C trace context. */
   readonly traceparent?: string;
+  /** Who asks, once that is known. */
+  readonly userId?: string;
 }
 
 const storage = new AsyncLocalStorage<RequestContext>();
@@ -14,6 +16,12 @@ const storage = new AsyncLocalStorage<RequestContext>();
 /** Runs `work` and everything that it starts within the context. What it leaves out is taken over from the context around it. */
 export function withRequestContext<Result>(context: RequestContext, work: () => Result): Result {
   return storage.run({ ...storage.getStore(), ...context }, work);
+}
+
+/** For what is left of the request, and what was started for it already. */
+export function nameCaller(userId: string): void {
+  const context = storage.getStore();
+  if (context) Object.assign(context, { userId });
 }
 
 export function requestContext(): RequestContext {

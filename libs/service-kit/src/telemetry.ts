@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { metrics } from '@opentelemetry/api';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
@@ -67,10 +68,26 @@ function observeProcess(): void {
     .addCallback((result) => result.observe((process.cpuUsage().user + process.cpuUsage().system) / 1e6));
 }
 
+/** Who it is, in the words of OpenTelemetry's semantic conventions. */
+const resourceOf = (service: string): Record<string, string> => ({
+  'service.name': `sandlot-${service}`,
+  'service.namespace': 'sandlot',
+  'service.version': version,
+  'service.instance.id': randomUUID(),
+});
+
 async function startTracing(service: string, env: Environment): Promise<() => Promise<void>> {
   if (!env.OTEL_EXPORTER_OTLP_ENDPOINT && !env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) return () => Promise.resolve();
-  const { NodeSDK } = await import('@opentelemetry/sdk-node');
-  const sdk = new NodeSDK({ serviceName: `sandlot-${service}`, instrumentations: [], metricReaders: [], logRecordProcessors: [] });
+  const [{ NodeSDK }, { resourceFromAttributes }] = await Promise.all([
+    import('@opentelemetry/sdk-node'),
+    import('@opentelemetry/resources'),
+  ]);
+  const sdk = new NodeSDK({
+    resource: resourceFromAttributes(resourceOf(service)), // and what OTEL_RESOURCE_ATTRIBUTES has
+    instrumentations: [],
+    metricReaders: [],
+    logRecordProcessors: [],
+  });
   sdk.start();
   tracing = true;
   return async () => {

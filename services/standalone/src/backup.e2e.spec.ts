@@ -7,9 +7,9 @@ import { Client as Postgres } from 'pg';
 import { checkPlatform } from './crash/testing/checker.js';
 import { stand } from './crash/testing/projections.js';
 import { repository } from './testing/build.js';
-import { Client } from './testing/http-client.js';
+import { Client, type Reply } from './testing/http-client.js';
 import { startPlatform, type Platform } from './testing/platform.js';
-import { succeeded } from './testing/problems.js';
+import { refused, succeeded } from './testing/problems.js';
 import { newSandbox, newTenant, type Tenant } from './testing/tenants.js';
 
 interface Ended {
@@ -45,32 +45,77 @@ async function done(platform: Platform, ...args: string[]): Promise<unknown> {
   return JSON.parse(stdout);
 }
 
-const settings = { SANDLOT_METRICS_PORT: '0', SANDLOT_LOG_LEVEL: 'error' };
-const questions = ['/api/v1/me', '/api/v1/sandboxes', '/api/v1/sandboxes/s1', '/api/v1/sandboxes/s2'];
-const adminQuestions = [
-  '/api/v1/admin/users',
-  '/api/v1/admin/users?status=deleted',
-  '/api/v1/admin/namespaces/alice',
-  '/api/v1/audit-logs?order=asc&action=sandbox.requested',
-];
-/** What the runtime has made anew says anew. */
-const passing = new Set(['version', 'updatedAt', 'ports', 'uid', 'nextCursor']);
+const settings = { SANDLOT_METRICS_PORT: '0', SANDLOT_LOG_LEVEL: 'error', SANDLOT_PREVIEW_DOMAIN: 'previews.example' };
+/** What is not of the log, and why. */
+const elsewhere: Record<string, string> = {
+  '/api/v1/audit-logs/stream': 'does not end',
+  '/api/v1/admin/health': 'what processes say now',
+  '/api/v1/admin/consumers': 'how far handlers are now',
+  '/api/v1/admin/projections': 'how far read models are now',
+  '/api/v1/admin/rebuild': 'what the runtime lacks now',
+  '/api/v1/access-logs': 'begins with the questions themselves; all of it is in the export',
+  '/api/v1/usage': 'counts the questions themselves',
+  '/api/v1/sandboxes/{name}/workspace': 'files are on volumes',
+};
+/** Where it is asked with more than its path. */
+const queries: Record<string, string> = {
+  '/api/v1/admin/routing': '?user=alice&path=/proxy/s1/',
+  '/api/v1/admin/users': '?limit=100',
+  '/api/v1/audit-logs': '?order=asc&limit=200',
+  '/api/v1/me/audit-logs': '?order=asc&limit=200',
+};
+/** Lists that go on: what was in them is in them. */
+const growing = new Set(['/api/v1/access-logs.jsonl', '/api/v1/audit-logs', '/api/v1/audit-logs.jsonl', '/api/v1/me/audit-logs']);
+/** What the runtime has made anew says anew, and the questions themselves have ids, and use keys. */
+const passing = new Set([
+  'version',
+  'updatedAt',
+  'ports',
+  'uid',
+  'nextCursor',
+  'address',
+  'upstream',
+  'lastUsedAt',
+  'instance',
+  'requestId',
+]);
 const lasting = (answer: unknown): unknown =>
   JSON.parse(JSON.stringify(answer, (key, value: unknown) => (passing.has(key) ? undefined : value)));
+
+/** Of a page or an export, an item each. */
+const linesOf = (reply: Reply): string[] =>
+  /jsonl/.test(reply.headers['content-type'] ?? '')
+    ? reply.text.trim().split('\n')
+    : reply.json<{ items: unknown[] }>().items.map((item) => JSON.stringify(item));
 
 describe('a backup, restored into an empty platform (S0-62)', () => {
   let platform: Platform;
   let alice: Tenant;
   let place: string;
-  let before: unknown;
+  let before: Record<string, unknown>;
+  let session: string;
 
-  const answers = async (of: Platform, tenant: Tenant) => {
-    const client = (key: string) => new Client(of.url, key);
-    const ask = async (who: Client, path: string) => lasting(succeeded(await who.get(path), 200).json());
-    return {
-      alice: await Promise.all(questions.map((path) => ask(client(tenant.key), path))),
-      admin: await Promise.all(adminQuestions.map((path) => ask(client(platform.adminKey), path))),
-    };
+  /** Of every question that the API's document has, by alice and by the administrator. */
+  const answers = async (of: Platform, tenant: Tenant): Promise<Record<string, unknown>> => {
+    const { paths } = (await of.nobody.get('/openapi.json')).json<{ paths: Record<string, { get?: { security?: unknown[] } }> }>();
+    const found: Record<string, unknown> = {};
+    for (const [path, { get }] of Object.entries(paths)) {
+      if (!get || get.security?.length === 0 || path in elsewhere || path.startsWith('/docs')) continue;
+      const own: Record<string, string> = {
+        userId: tenant.user.id,
+        keyId: tenant.keyId,
+        username: 'alice',
+        name: 's1',
+        sessionId: session,
+      };
+      const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => own[name]!) + (queries[path] ?? '');
+      for (const [who, key] of Object.entries({ alice: tenant.key, admin: platform.adminKey })) {
+        const reply = await new Client(of.url, key).get(filled);
+        const goesOn = growing.has(path) && reply.status === 200;
+        found[`${who} ${path}`] = goesOn ? linesOf(reply) : { status: reply.status, body: lasting(reply.json()) };
+      }
+    }
+    return found;
   };
 
   beforeAll(async () => {
@@ -80,6 +125,11 @@ describe('a backup, restored into an empty platform (S0-62)', () => {
     await newSandbox(alice.api, 's1');
     await newSandbox(alice.api, 's2');
     succeeded(await alice.api.post('/api/v1/sandboxes/s2/pause', undefined, { prefer: 'wait=20' }), 200);
+    succeeded(await platform.admin.put(`/api/v1/admin/users/${alice.user.id}/quota`, { sandboxes: 7 }), 200);
+    succeeded(await platform.admin.put(`/api/v1/admin/users/${alice.user.id}/limits`, { requestsPerSecond: 900 }), 200);
+    session = succeeded(await alice.api.post('/api/v1/sessions', { ttl: 3600 }, { prefer: 'wait=20' }), 201).json<{ id: string }>().id;
+    succeeded(await alice.api.post('/api/v1/sandboxes/s1/previews', { port: 8888 }), 201);
+    refused(await alice.api.get('/api/v1/admin/users'), 'FORBIDDEN');
     const forgotten = await newTenant(platform.admin, 'bob', { email: 'bob@example.com' });
     succeeded(await platform.admin.delete(`/api/v1/admin/users/${forgotten.user.id}`), 204);
     await stand(platform.admin, 'running');
@@ -149,7 +199,17 @@ describe('a backup, restored into an empty platform (S0-62)', () => {
     });
     const model = await checkPlatform({ ...restored, admin } as Platform, [], { runtime: 'memory' });
     expect([...model.usernames.keys()].sort()).toEqual(['admin', 'alice', 'bob']);
-    expect(await answers(restored, alice)).toEqual(before);
+    const after = await answers(restored, alice);
+    expect(Object.keys(before).length).toBeGreaterThan(40);
+    for (const [question, answer] of Object.entries(before))
+      if (!Array.isArray(answer)) expect([question, after[question]]).toEqual([question, answer]);
+    const missing = async () => {
+      const now = await answers(restored, alice);
+      return Object.entries(before).flatMap(([question, lines]) =>
+        Array.isArray(lines) ? lines.filter((line) => !(now[question] as unknown[]).includes(line)) : [],
+      );
+    };
+    await waitFor(missing, { within: 30_000, describe: 'the trail and the access log' }, (left) => left.length === 0);
     await restored.stop();
   }, 120_000);
 });

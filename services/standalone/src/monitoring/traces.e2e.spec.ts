@@ -30,7 +30,12 @@ describe('the trace of a command (S2-40)', () => {
     spans = receiver.spans;
     platform = await startPlatform({
       mode: 'processes',
-      env: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', OTEL_BSP_SCHEDULE_DELAY: '100' },
+      env: {
+        OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+        OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+        OTEL_BSP_SCHEDULE_DELAY: '100',
+        OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test,k8s.pod.name=p',
+      },
     });
     alice = await newTenant(platform.admin, 'alice');
   }, 90_000);
@@ -56,6 +61,19 @@ describe('the trace of a command (S2-40)', () => {
     const append = inTrace().find((span) => isOne(span, expected[4]!))!;
     expect(append.attributes).toMatchObject({ 'sandlot.append.outcome': 'appended', 'sandlot.log.position': expect.any(Number) });
   }, 60_000);
+
+  it('says of each span which process of which version it is of, and where that runs', () => {
+    const instances = new Map(spans.map(({ service, resource }) => [service, resource['service.instance.id']]));
+    expect(new Set(instances.values()).size).toBe(instances.size);
+    for (const { service, resource } of spans)
+      expect(resource).toMatchObject({
+        'service.name': service,
+        'service.namespace': 'sandlot',
+        'service.version': expect.stringMatching(/^\d+\.\d+\.\d+$/),
+        'deployment.environment.name': 'test',
+        'k8s.pod.name': 'p',
+      });
+  });
 
   it('has nothing secret in any span', () => {
     const text = JSON.stringify(spans);

@@ -132,7 +132,8 @@ async function inBuckets(model: LogModel, connection: NatsConnection): Promise<s
   const wantedKeys = new Map<string, unknown>();
   for (const [keyId, { hash, userId, status }] of model.keys) wantedKeys.set(keyRecordKey(hash), { keyId, userId, status });
   for (const [userId, { username, role, status }] of model.users) {
-    wantedKeys.set(userRecordKey(userId), { userId, username, role, status });
+    const limits = model.limits.get(userId);
+    wantedKeys.set(userRecordKey(userId), { userId, username, role, status, ...(limits && { limits }) });
     wantedKeys.set(usernameRecordKey(username), { userId });
   }
   const foundKeys = new Map([...keys].map(([key, { expiresAt: _, ...record }]) => [key, record]));

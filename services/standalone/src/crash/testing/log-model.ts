@@ -44,10 +44,13 @@ interface Data {
   hash: string;
   sandboxId: string;
   quota: { sandboxes: number };
+  limits: object;
 }
 
 export class LogModel {
   readonly users = new Map<string, KnownUser>();
+  /** Of users for whom they are not as for everybody. */
+  readonly limits = new Map<string, object>();
   readonly usernames = new Map<string, string>();
   readonly keys = new Map<string, KnownKey>();
   readonly sandboxes = new Map<string, KnownSandbox>();
@@ -89,6 +92,7 @@ export class LogModel {
       this.take1('user', id, this.users, { username: data.username, role: data.role, status: 'active', version });
     const user = this.users.get(id)!;
     user.version = version;
+    if (type === 'user.limits-changed.v1') this.limits.set(id, data.limits);
     if (type === 'user.deleted.v1') user.status = 'deleted';
     if (type === 'user.disabled.v1') user.status = 'disabled';
     if (type === 'user.enabled.v1') user.status = 'active';

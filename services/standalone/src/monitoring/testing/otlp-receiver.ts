@@ -5,6 +5,8 @@ import { atEnd } from '@sandlot/testing';
 
 export interface ReceivedSpan {
   service: string;
+  /** Of the process that it is of. */
+  resource: Record<string, unknown>;
   name: string;
   traceId: string;
   spanId: string;
@@ -38,6 +40,7 @@ export async function startOtlpReceiver(): Promise<{ url: string; spans: Receive
         for (const span of scopeSpans.flatMap((scope) => scope.spans))
           spans.push({
             service: String(valuesOf(resource.attributes)['service.name']),
+            resource: valuesOf(resource.attributes),
             name: span.name,
             traceId: span.traceId,
             spanId: span.spanId,
