@@ -62,7 +62,9 @@ const cases: Record<HealthCode, Partial<Observed>> = {
   'SL-PROJ-02': { projections: [{ ...projection, status: 'halted', message: 'the log ends before' }] },
   'SL-PROJ-03': { projections: [{ ...projection, lagEvents: farBehindEvents + 1 }] },
   'SL-PROJ-04': { projections: [{ ...projection, rebuild }] },
-  'SL-PROJ-05': { projections: [{ ...projection, status: 'halted', reason: 'NEWER_EVENT', message: 'position 8 holds sandbox.paused.v2' }] },
+  'SL-PROJ-05': {
+    projections: [{ ...projection, status: 'halted', reason: 'NEWER_EVENT', message: 'position 8 holds sandbox.paused.v2' }],
+  },
   'SL-CONS-01': { consumers: [{ ...consumer, deadLetters: 2 }] },
   'SL-CONS-02': { consumers: [{ ...consumer, pending: 3, pausedUntil: '2026-01-31T13:00:00.000Z' }] },
   'SL-CONS-04': { consumers: [{ ...consumer, pending: farBehindEvents + 1 }] },

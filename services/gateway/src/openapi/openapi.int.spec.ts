@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { DiscoveryService } from '@nestjs/core';
 import { provisionerMessages as provisioner } from '@sandlot/contracts';
 import { errorTable } from '@sandlot/kernel';
@@ -138,6 +140,15 @@ describe('the OpenAPI document', () => {
     expect(document).toMatchObject({ openapi: '3.1.1', components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } } });
     expect(parse((await gateway.send('GET', '/openapi.yaml')).text)).toEqual(document);
     expect((await gateway.send('GET', '/api/openapi.json')).json).toEqual(document);
+  });
+
+  it('S0-53 has each route that the guide to the API uses', async () => {
+    const guide = await readFile(fileURLToPath(new URL('../../../../docs/how-to/use-the-api.md', import.meta.url)), 'utf8');
+    const used = [...guide.matchAll(/(?<=[\s`"L])\/(?:api\/v1|v1)(\/[\w./{}…-]+)/g)].map(
+      ([, path]) => `/api/v1${path!.replace('/usr_01m8…', '/{userId}').replace(/\/s1(?=\/|$)/, '/{name}')}`,
+    );
+    expect(new Set(used).size).toBeGreaterThan(15);
+    expect(used.filter((path) => !(path in (document.paths as object)))).toEqual([]);
   });
 
   it('has every route, by a stable name', () => {

@@ -48,7 +48,7 @@ describe('the documents for operators', () => {
   });
 
   it('S0-53 S2-36 are there: how to begin, deploy and use it, its architecture and what goes wrong', async () => {
-    for (const path of ['README.md', 'docs/architecture.md', 'docs/how-to/install-with-helm.md', 'docs/how-to/troubleshooting.md', 'docs/explanation/security-model.md'])
+    for (const path of ['README.md', 'docs/how-to/use-the-api.md', 'docs/architecture.md', 'docs/how-to/install-with-helm.md', 'docs/how-to/troubleshooting.md', 'docs/explanation/security-model.md'])
       expect((await document(path)).length).toBeGreaterThan(2000);
   }); // prettier-ignore
 
