@@ -144,6 +144,17 @@ sandboxes, and only where that was asked for. What several processes of a servic
 | name | type | unit | labels | service | what it says |
 |---|---|---|---|---|---|
 ${rows.join('\n')}
+
+## What there is no metric of
+
+| | because |
+|---|---|
+| quota used, by user | no label names a user; \`GET /api/v1/admin/users/{userId}/quota\` says it, and a refusal is in \`sandlot_refusals_total\` |
+| commands in sandboxes | \`execute\` is the sandbox's own: a request of the proxy like any other, with its duration |
+| templates, warm pools, webhooks, an outbox, a KMS | Sandlot has none |
+| a migration that runs | it is a Job, gone before anybody could scrape it: \`kubectl get jobs\`, and kube-state-metrics has \`kube_job_status_active\` |
+| the age of the master key | its file has no dates: \`sandlot-admin keys list\` |
+| exemplars | Prometheus' text format has none; a trace is found by \`requestId\`, which is in the log, the access log and the span |
 `;
 }
 

@@ -144,6 +144,12 @@ export const metricTable: Readonly<Record<string, MetricInfo>> = {
     services: ['proxy'],
     help: 'Keys, users and routes that were in memory or had to be asked for',
   },
+  sandlot_discovered_sandboxes: {
+    type: 'gauge',
+    labels: [],
+    services: ['provisioner'],
+    help: 'Sandboxes that somebody else made and that have an address here; every provisioner shows all of them',
+  },
   sandlot_drift_corrections_total: {
     type: 'counter',
     labels: ['concern'],

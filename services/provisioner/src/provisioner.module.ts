@@ -177,7 +177,7 @@ export class ProvisionerModule {
             loops,
             reads,
             () => new ActivitySubscription(nats, activity, logger),
-            () => observeSandboxes(list),
+            () => observeSandboxes(list, discovered),
           ),
         },
       ],
