@@ -148,6 +148,17 @@ describe('a backup, restored into an empty platform (S0-62)', () => {
     ]);
   }, 60_000);
 
+  it('takes the place of older ones, of which as many stay as one says', async () => {
+    const kept = join(await tempDir(), 'kept');
+    const ids: unknown[] = [];
+    for (const keep of ['9', '2', '1']) {
+      ids.push(((await done(platform, 'backup', 'create', kept, '--no-check-log', '--keep', keep)) as { id: string }).id);
+      const listed = (await done(platform, 'backup', 'list', kept)) as { id: string }[];
+      expect(listed.map(({ id }) => id)).toEqual(ids.slice(-Number(keep)));
+    }
+    await done(platform, 'backup', 'check', kept);
+  }, 90_000);
+
   it('is told from read models that somebody has changed, with an exit code for scripts', async () => {
     const owner = new Postgres({ connectionString: await runningPostgresUrl(join(platform.dataDir, 'postgres')) });
     await owner.connect();

@@ -75,14 +75,15 @@ async function create(session: Session, where: string, { withoutAccess, checkLog
   const manifest = await withNats('backup', session.settings, (connection) =>
     remembered(connection, () => takeBackup(connection, store, { version, now, checkLog, withoutAccess, log }), { now, log }),
   );
-  if (keep !== undefined) await prune(store, keep);
+  if (keep !== undefined) await prune(store, keep, log);
   session.output.value(summary(manifest));
 }
 
-async function prune(store: BackupStore, keep: number): Promise<void> {
+async function prune(store: BackupStore, keep: number, log: (line: string) => void): Promise<void> {
   for (const id of (await backupsIn(store)).slice(0, -keep)) {
     await store.remove(manifestName(id)); // first: without it there is no backup
     for (const part of await store.list(`${id}/`)) await store.remove(part);
+    log(`removed the backup ${id}`);
   }
 }
 

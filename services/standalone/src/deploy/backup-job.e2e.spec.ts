@@ -42,6 +42,7 @@ describeUnless(whyNoNode())('the CronJob of backups on a node', () => {
     const second = await run('second');
     const idOf = (log: string) => /^id +(\S+)$/m.exec(log)![1]!;
     expect(idOf(second) > idOf(first)).toBe(true);
+    expect([first, second].map((log) => /^removed the backup (\S+)$/m.exec(log)?.[1])).toEqual([undefined, idOf(first)]);
     expect(first).toMatch(/^events +[1-9]\d*$/m);
     expect(second).toMatch(/^masterKeys/m);
   }, 300_000);
