@@ -47,10 +47,16 @@ describe('a problem', () => {
     const { error } = schema.safeParse({ name: 'toolong', ports: [{ 'a/b': 'x' }], extra: 1 });
     expect(validationFailed(error!.issues, 'body').details.errors).toEqual([
       { pointer: '/name', in: 'body', code: 'TOO_BIG', detail: expect.stringContaining('3') },
-      { pointer: '/ports/0/a~1b', in: 'body', code: 'INVALID_TYPE', detail: expect.any(String) },
+      { pointer: '/ports/0/a~1b', in: 'body', code: 'INVALID_TYPE', detail: 'must be a number' },
       { pointer: '/extra', in: 'body', code: 'UNRECOGNIZED_KEY', detail: expect.any(String) },
     ]);
     const missing = validationFailed(schema.safeParse({}).error!.issues);
     expect(missing.message).toBe('name: is required; ports: is required');
+    const wrong = z
+      .object({ limit: z.coerce.number(), count: z.int(), list: z.array(z.string()) })
+      .safeParse({ limit: 'abc', count: 1.5, list: 1 });
+    expect(validationFailed(wrong.error!.issues).message).toBe(
+      'limit: must be a number; count: must be an integer; list: must be an array',
+    );
   });
 });

@@ -124,12 +124,13 @@ export function validationFailed(issues: readonly SchemaIssue[], where?: FieldEr
   return new DomainError('VALIDATION_FAILED', named.join('; '), { errors: errors.slice(0, 100) });
 }
 
-/** An issue as every Standard Schema library gives it; `code` and `keys` are zod's. */
+/** An issue as every Standard Schema library gives it; `code`, `keys` and `expected` are zod's. */
 export interface SchemaIssue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[];
   readonly code?: string;
   readonly keys?: readonly string[];
+  readonly expected?: string;
 }
 
 function fieldErrors(issue: SchemaIssue, where: FieldError['in']): FieldError[] {
@@ -144,8 +145,16 @@ function fieldErrors(issue: SchemaIssue, where: FieldError['in']): FieldError[] 
   });
   if (unknownKeys.length > 0) return unknownKeys.map((key) => entry([...path, key], 'is not a field of this request', 'UNRECOGNIZED_KEY'));
   if (missing) return [entry(path, path.length > 0 ? 'is required' : 'a JSON body is required', 'REQUIRED')];
-  return [entry(path, issue.message, (issue.code ?? 'invalid').toUpperCase())];
+  return [
+    entry(
+      path,
+      issue.code === 'invalid_type' && issue.expected ? mustBe(issue.expected) : issue.message,
+      (issue.code ?? 'invalid').toUpperCase(),
+    ),
+  ];
 }
+
+const mustBe = (type: string): string => (type === 'int' ? 'must be an integer' : `must be ${/^[aeio]/.test(type) ? 'an' : 'a'} ${type}`);
 
 function pointer(path: readonly string[]): string {
   return path.map((segment) => `/${segment.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
