@@ -51,9 +51,11 @@ KIND_CLUSTER ?= sandlot
 NAMESPACE ?= sandlot
 images = $(foreach name,platform sandbox,$(if $(REGISTRY),$(REGISTRY)/)sandlot/$(name):$(TAG))
 
+revision = $(shell git rev-parse HEAD)
+
 docker-build: ## both images; REGISTRY=registry.example.com TAG=0.1.0
-	@docker build --target platform --build-arg VERSION=$(TAG) -t $(firstword $(images)) .
-	@docker build --target sandbox --build-arg VERSION=$(TAG) -t $(lastword $(images)) .
+	@docker build --target platform --build-arg VERSION=$(TAG) --build-arg REVISION=$(revision) -t $(firstword $(images)) .
+	@docker build --target sandbox --build-arg VERSION=$(TAG) --build-arg REVISION=$(revision) -t $(lastword $(images)) .
 
 kind-load: ## the images into a cluster of kind; KIND_CLUSTER=sandlot
 	@kind load docker-image --name $(KIND_CLUSTER) $(images)

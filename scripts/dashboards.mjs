@@ -40,7 +40,15 @@ const definitions = {
   sandboxes: {
     title: 'Sandlot 2: sandboxes',
     panels: [
-      ['Sandboxes by state', count, [['max by (state) (sandlot_sandboxes{NS})', '{{state}}']], {}],
+      [
+        'Sandboxes by state',
+        count,
+        [
+          ['max by (state) (sandlot_sandboxes{NS})', '{{state}}'],
+          ['max(sandlot_discovered_sandboxes{NS})', "somebody else's"],
+        ],
+        {},
+      ],
       ['Changes of state', perSecond, [[rate('sandlot_sandbox_transitions_total', 'from, to'), '{{from}} to {{to}}']], {}],
       ['Why they fail', perSecond, [[rate('sandlot_sandbox_transitions_total', 'reason', 'to="failed", '), '{{reason}}']], {}],
       ['From the request until it runs', second, [[quantile(0.5, 'sandlot_sandbox_create_duration_seconds', 'outcome="running", '), 'p50'], [quantile(0.95, 'sandlot_sandbox_create_duration_seconds', 'outcome="running", '), 'p95']], {}], // prettier-ignore
