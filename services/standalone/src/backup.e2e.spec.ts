@@ -112,7 +112,8 @@ describe('a backup, restored into an empty platform (S0-62)', () => {
         name: 's1',
         sessionId: session,
       };
-      const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => own[name] ?? fail(`which {${name}} is meant in ${path}?`)) + (queries[path] ?? '');
+      const filled =
+        path.replace(/\{(\w+)\}/g, (_, name: string) => own[name] ?? fail(`which {${name}} is meant in ${path}?`)) + (queries[path] ?? '');
       for (const [who, key] of Object.entries({ alice: tenant.key, admin: platform.adminKey })) {
         const reply = await new Client(of.url, key).get(filled);
         const goesOn = growing.has(path) && reply.status === 200;
