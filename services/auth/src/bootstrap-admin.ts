@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { aggregateRef } from '@sandlot/contracts';
 import { nothing, serviceContext, type Commands } from '@sandlot/event-store';
 import { DomainError, isApiKey, millisecondsOf, newId, type CommandContext, type KeyId, type UserId } from '@sandlot/kernel';
@@ -8,9 +9,13 @@ import { bootstrapUsername } from './domain/user/decide.js';
 import { usernameDecider } from './domain/username/username.js';
 import type { Users } from './users.js';
 
+const attempts = 10;
+const again = new Set(['UNAVAILABLE', 'OUTCOME_UNKNOWN']);
+
 /**
  * Lets the key in the file in as the bootstrap administrator: creates the user when there is none, and registers the key when it is a new
- * one. May run at every start and in several instances at once. A key that was revoked stays revoked.
+ * one. May run at every start and in several instances at once. A key that was revoked stays revoked. A log that does not answer in time is
+ * asked again: whoever started this process would only start it anew.
  */
 export class BootstrapAdmin {
   constructor(
@@ -23,6 +28,16 @@ export class BootstrapAdmin {
   async ensure(keyFile: string): Promise<readonly [UserId, KeyId]> {
     const key = (await readFile(keyFile, 'utf8')).trim();
     if (!isApiKey(key)) throw new Error(`${keyFile} holds no API key; make one with scripts/generate-admin-key.sh`);
+    for (let attempt = 1; ; attempt += 1)
+      try {
+        return await this.letIn(key);
+      } catch (error) {
+        if (attempt === attempts || !(error instanceof DomainError) || !again.has(error.code)) throw error;
+        await pause(500);
+      }
+  }
+
+  private async letIn(key: string): Promise<readonly [UserId, KeyId]> {
     const userId = await this.user();
     const { result } = await this.keys.register({ context: contextOf(userId, key), userId, name: 'bootstrap' }, key);
     return [userId, result.view.id];

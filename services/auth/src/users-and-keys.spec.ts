@@ -8,7 +8,7 @@ import {
   type UserRecord,
 } from '@sandlot/contracts';
 import { Commands, masterKey, MemoryEventStore, MemorySubjectKeys, nothing, PersonalData, serviceContext } from '@sandlot/event-store';
-import { formatApiKey, hashApiKey, newId } from '@sandlot/kernel';
+import { DomainError, formatApiKey, hashApiKey, newId } from '@sandlot/kernel';
 import { MemoryTable } from '@sandlot/service-kit';
 import { runTwice, tempDir } from '@sandlot/testing';
 import { randomBytes } from 'node:crypto';
@@ -222,6 +222,27 @@ describe('the bootstrap administrator', () => {
       await admin.ensure(file);
       expect(log()).toContain(hashApiKey(key));
     }
+  });
+
+  it('is let in also when the log does not answer in time at first, and not when it refuses', async () => {
+    const { store, users, keys } = auth();
+    const file = join(await tempDir(), 'admin.key');
+    await writeFile(file, formatApiKey(randomBytes(32)));
+    const failures = [
+      new DomainError('UNAVAILABLE', 'the log is not available'),
+      new DomainError('UNAVAILABLE', 'the log is not available'),
+    ];
+    const slow = Object.assign(new Commands(store), {
+      load: async (...args: Parameters<Commands['load']>) => {
+        const failure = failures.shift();
+        if (failure) throw failure;
+        return new Commands(store).load(...args);
+      },
+    });
+    await new BootstrapAdmin(slow, users, keys).ensure(file);
+    expect(await users.get(await users.resolve('admin'))).toMatchObject({ role: 'admin', status: 'active' });
+    failures.push(new DomainError('FORBIDDEN', 'no'));
+    await expect(new BootstrapAdmin(slow, users, keys).ensure(file)).rejects.toMatchObject({ code: 'FORBIDDEN' });
   });
 
   it('says what to do when the file holds no key', async () => {
