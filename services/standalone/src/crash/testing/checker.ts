@@ -43,7 +43,7 @@ export async function checkPlatform(platform: Platform, operations: readonly Ope
   const audit = await natsAs('audit', platform.dataDir, options.natsUrl);
   const proxy = await natsAs('proxy', platform.dataDir, options.natsUrl);
   try {
-    await quiet(platform.admin, audit, options.convergesWithinMs ?? 45_000);
+    await quiet(platform.admin, audit, options.convergesWithinMs ?? 120_000);
     const verdict = await verifiedLog(audit);
     const events = await readLog(audit);
     const model = new LogModel(events);
