@@ -316,12 +316,14 @@ describe('an event of a newer version', () => {
     const durable = 'test-newer';
     const disable = (id: string) => log.append('user', id, UserDisabled({}));
     const types: string[] = [];
-    await serve(log.connection, [userConsumer(durable, (event) => types.push(event.type), { onError: () => dead('no') })]);
+    const counted = userConsumer(durable, (event) => types.push(event.type), { onError: () => dead('no') });
+    const { server } = await serve(log.connection, [counted]);
     const known = await log.manager.streams.getMessage(DOMAIN_STREAM, { seq: await disable('one') });
     const newer = headers();
     for (const [name, [value]] of known!.header) if (!name.startsWith('Nats-')) newer.set(name, value!);
     newer.set('ce-type', 'dev.sandlot.user.disabled.v2');
-    await jetstream(log.connection).publish('sandlot.auth.user.two', '{}', { headers: newer });
+    expect(server.conditions()).toEqual([]);
+    const { seq } = await jetstream(log.connection).publish('sandlot.auth.user.two', '{}', { headers: newer });
     const later = await disable('three');
     const info = () => log.manager.consumers.info(DOMAIN_STREAM, durable);
     await waitFor(async () => {
@@ -329,6 +331,8 @@ describe('an event of a newer version', () => {
       return pending === 0 && unsettled === 1 && types.length === 2;
     });
     expect(types).toEqual(['user.disabled.v1', 'user.disabled.v1']);
+    const message = expect.stringContaining(`position ${seq} holds user.disabled.v2`);
+    expect(server.conditions()).toEqual([{ code: 'SL-CONS-05', subject: durable, message }]);
 
     const everything = catalogue as Map<string, EventDefinition>;
     everything.set('user.disabled.v2', { type: 'user.disabled.v2', schema: UserDisabled.schema });

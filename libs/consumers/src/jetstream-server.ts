@@ -4,8 +4,8 @@ import { Server, type CustomTransportStrategy, type MessageHandler } from '@nest
 import type { NatsConnection } from '@nats-io/transport-node';
 import { JetStreamApiError, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import { DomainError } from '@sandlot/kernel';
-import { headerValues } from '@sandlot/contracts';
-import { fromWire } from '@sandlot/event-store';
+import { headerValues, type Condition } from '@sandlot/contracts';
+import { fromWire, newerEvent } from '@sandlot/event-store';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { DeadLetters } from './dead-letters.js';
 import { DurableSubscription } from './durable-subscription.js';
@@ -59,6 +59,13 @@ export class JetStreamServer extends Server implements CustomTransportStrategy {
   /** The durables that this service serves. */
   get durables(): readonly string[] {
     return [...this.processors.keys()];
+  }
+
+  /** Which durables wait for this service to be updated. */
+  conditions(): Condition[] {
+    return [...this.processors].flatMap(([subject, { waiting }]): Condition[] =>
+      waiting ? [{ code: 'SL-CONS-05', subject, message: newerEvent(waiting).message }] : [],
+    );
   }
 
   override addHandler(pattern: unknown, callback: MessageHandler, isEventHandler = false, extras: Record<string, unknown> = {}): void {

@@ -13,6 +13,8 @@ import { chainOf } from './error-chain.js';
 
 /** How often it is looked whether a newer process is there by now. */
 const newerVersionMs = 5_000;
+/** For how long it is said that an event waits: it may have gone to another process, which gives it back or handles it. */
+const waitingMs = 30_000;
 
 export type Handler = (event: RecordedEvent, delivery: Delivery) => Promise<void>;
 
@@ -36,6 +38,8 @@ type Settlement = FailurePolicy | { readonly then: 'ack' } | { readonly then: 'g
  * and an acknowledgement that got lost only means that the event comes once more.
  */
 export class MessageProcessor {
+  private newer?: { readonly type: string; readonly position: number; readonly at: number };
+
   constructor(
     private readonly consumer: RegisteredConsumer,
     private readonly processing: Processing,
@@ -49,6 +53,11 @@ export class MessageProcessor {
     } finally {
       clearInterval(beat);
     }
+  }
+
+  /** The event of a newer version that this process gave back last, while it may still wait. */
+  get waiting(): { readonly type: string; readonly position: number } | undefined {
+    return this.newer && performance.now() - this.newer.at < waitingMs ? this.newer : undefined;
   }
 
   /** Runs the handler for an event that an operator chose. Throws what the handler throws, or that the event cannot be read. */
@@ -74,6 +83,7 @@ export class MessageProcessor {
         eventId: event.id,
         type: event.type,
       });
+      this.newer = { type: event.type, position: message.seq, at: performance.now() };
       return retry(newerVersionMs);
     }
     if (!event.known || !this.handlerFor(message.subject)) {

@@ -55,6 +55,7 @@ export class AuditModule {
       loader('access', (messages, query, copy) => loadAccess(messages, { query, copy, since: retention.since })),
     ];
     const server = new JetStreamServer({ connection: nats, stream: DOMAIN_STREAM });
+    conditions.add(() => server.conditions());
     return {
       module: AuditModule,
       controllers: [EntriesController, AccessController, projectionsController('audit'), consumersController('audit')],

@@ -72,6 +72,7 @@ export class AuthModule {
       onError: (_, __, attempt) => backoff(attempt, { firstMs: 50, maxMs: 10_000 }),
     });
     const server = new JetStreamServer({ connection: nats, stream: DOMAIN_STREAM });
+    conditions.add(() => server.conditions());
     const bootstrap = (usersOf: Users, keys: ApiKeys) => new BootstrapAdmin(commands, usersOf, keys);
     return {
       module: AuthModule,

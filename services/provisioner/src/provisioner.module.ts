@@ -108,6 +108,7 @@ export class ProvisionerModule {
     conditions.add(() => databaseClockConditions('provisioner', reads));
     const list = new SandboxList(reads);
     const server = new JetStreamServer({ connection: nats, stream: DOMAIN_STREAM });
+    conditions.add(() => server.conditions());
     const loops = {
       'provisioner-namespace': namespaceLoop,
       'provisioner-quota': quotaLoop,

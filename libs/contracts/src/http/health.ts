@@ -78,6 +78,12 @@ export const healthCodes = {
     hint: 'Wait if it moves; otherwise look for what slows its service: the Kubernetes API, PostgreSQL, the CPU.',
     page: 'docs/how-to/rebuild-after-cluster-loss.md',
   },
+  'SL-CONS-05': {
+    severity: 'warning',
+    title: 'A consumer waits at an event of a newer version',
+    hint: "Update the consumer's service: it is older than one that writes. The event is handled then by itself, and the others are meanwhile.",
+    page: 'docs/how-to/upgrade.md',
+  },
   'SL-RUN-01': {
     severity: 'error',
     title: 'The Kubernetes API cannot be reached',

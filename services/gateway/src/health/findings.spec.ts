@@ -68,6 +68,11 @@ const cases: Record<HealthCode, Partial<Observed>> = {
   'SL-CONS-01': { consumers: [{ ...consumer, deadLetters: 2 }] },
   'SL-CONS-02': { consumers: [{ ...consumer, pending: 3, pausedUntil: '2026-01-31T13:00:00.000Z' }] },
   'SL-CONS-04': { consumers: [{ ...consumer, pending: farBehindEvents + 1 }] },
+  'SL-CONS-05': {
+    consumers: [{ ...consumer, unacknowledged: 1 }],
+    stuck: new Set(['auth-forget']),
+    ...told('SL-CONS-05', 'auth-forget'),
+  },
   'SL-NATS-01': { natsServers: [{ server: 'n:8222', storedBytes: 71, limitBytes: 100 }] },
   'SL-NATS-02': { natsServers: [{ server: 'n:8222', storedBytes: 99, limitBytes: 100, trouble: 'no space left on device' }] },
   'SL-BAK-01': { operations: { ...fine.operations!, lastBackup } },

@@ -40,10 +40,12 @@ export const storageRatio = 0.7;
 export function findings(observed: Observed): Finding[] {
   const { projections, consumers, unanswered, stuck, now } = observed;
   const silent = new Map(unanswered.map(({ service, detail }) => [service, detail]));
+  const told = observed.reported.flatMap(({ conditions }) => conditions);
+  const outdated = new Set(told.filter(({ code }) => code === 'SL-CONS-05').map(({ subject }) => subject));
   return [
     ...[...silent].map(([service, detail]): Finding => ({ code: 'SL-SVC-01', subject: service, message: detail })),
     ...projections.flatMap(ofProjection),
-    ...consumers.flatMap((consumer) => ofConsumer(consumer, stuck, now)),
+    ...consumers.flatMap((consumer) => ofConsumer(consumer, stuck.has(consumer.name) && !outdated.has(consumer.name), now)),
     ...observed.reported.flatMap(ofProcess),
     ...observed.natsServers.flatMap(ofNatsServer),
     ...(observed.operations ? ofOperations(observed.operations, observed.backupMaxAgeMs, now) : []),
@@ -63,12 +65,13 @@ function ofProjection({ service, name, status, reason, message, lagEvents, rebui
   return found;
 }
 
-function ofConsumer({ name: subject, pending, deadLetters, pausedUntil }: ConsumerView, stuck: ReadonlySet<string>, now: Date): Finding[] {
+/** One event of a newer version keeps a consumer where it is for good, though the others are handled: that is no standstill. */
+function ofConsumer({ name: subject, pending, deadLetters, pausedUntil }: ConsumerView, isStuck: boolean, now: Date): Finding[] {
   const found: Finding[] = [];
   const isPaused = pausedUntil !== null && new Date(pausedUntil) > now;
   if (deadLetters > 0) found.push({ code: 'SL-CONS-01', subject, message: `${deadLetters} given up` });
   if (isPaused) found.push({ code: 'SL-CONS-02', subject, message: `until ${pausedUntil}, with ${pending} waiting` });
-  else if (stuck.has(subject)) found.push({ code: 'SL-CONS-03', subject, message: `${pending} wait` });
+  else if (isStuck) found.push({ code: 'SL-CONS-03', subject, message: `${pending} wait` });
   else if (pending > farBehindEvents) found.push({ code: 'SL-CONS-04', subject, message: `${pending} wait` });
   return found;
 }
