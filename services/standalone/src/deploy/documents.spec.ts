@@ -52,6 +52,13 @@ describe('the documents for operators', () => {
       expect((await document(path)).length).toBeGreaterThan(2000);
   }); // prettier-ignore
 
+  it('begin on Kubernetes with the same four commands in the README as in the how-to, which the benchmark runs', async () => {
+    const first = async (path: string, heading: string) => (await document(path)).split(`\n## ${heading}\n`)[1]?.split('```')[1]?.trim();
+    const commands = await first('docs/how-to/install-with-helm.md', 'Four commands to the first sandbox');
+    expect(commands?.split('\n')).toHaveLength(4);
+    expect(await first('README.md', 'On Kubernetes')).toBe(commands);
+  });
+
   it('S0-57 S1-32 are under the Apache License, as everything else', async () => {
     expect(await document('LICENSE')).toMatch(/Apache License\s+Version 2\.0/);
     expect(JSON.parse(await document('package.json'))).toMatchObject({ license: 'Apache-2.0' });
